@@ -1,0 +1,11 @@
+//! The functional core: judgements over plain data. Nothing here reads a clock, a file, a socket
+//! or the environment; time is an argument.
+
+pub mod backoff;
+pub mod expect;
+pub mod health;
+pub mod observation;
+pub mod predicate;
+pub mod status_set;
+pub mod verdict;
+pub mod wait;

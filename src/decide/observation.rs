@@ -1,0 +1,158 @@
+//! What was seen, as plain data.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// What one look at the world returned.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Observation {
+    /// An HTTP response, whatever its status.
+    Http(HttpResponse),
+    /// A TCP connection was accepted.
+    Connected {
+        /// The address that accepted it.
+        peer: String,
+        /// How long connecting took.
+        elapsed: Duration,
+    },
+    /// A program ran and ended.
+    Exit(CommandOutput),
+    /// A figure of the machine, with its unit's conventional limit left to the judgement.
+    Reading(Reading),
+    /// Nothing was seen, and why.
+    Failed(ProbeFailure),
+}
+
+impl Observation {
+    /// Whether anything answered at all; only then does polling back off.
+    pub fn answered(&self) -> bool {
+        !matches!(self, Observation::Failed(f) if f.kind != FailureKind::Timeout)
+    }
+
+    /// How long the look took.
+    pub fn elapsed(&self) -> Duration {
+        match self {
+            Observation::Http(response) => response.elapsed,
+            Observation::Connected { elapsed, .. } => *elapsed,
+            Observation::Exit(output) => output.elapsed,
+            Observation::Reading(_) => Duration::ZERO,
+            Observation::Failed(failure) => failure.elapsed,
+        }
+    }
+}
+
+/// An HTTP response with a bounded body.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct HttpResponse {
+    /// The address that answered, after redirects.
+    pub url: String,
+    /// The status code.
+    pub status: u16,
+    /// Names as sent (compare without case) and values, lossily decoded, in order.
+    pub headers: Vec<(String, String)>,
+    /// At most the bound that the check sets.
+    pub body: Vec<u8>,
+    /// Whether the body was longer than the bound.
+    pub truncated: bool,
+    /// How many redirects were followed.
+    pub redirects: u32,
+    /// From the first byte sent to the last byte read.
+    pub elapsed: Duration,
+}
+
+impl HttpResponse {
+    /// The first header of that name, compared without case (RFC 9110 §5.1).
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+    }
+
+    /// The body as text; bytes that are not UTF-8 become U+FFFD.
+    pub fn text(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.body)
+    }
+
+    /// The body as JSON, or why it is not.
+    pub fn json(&self) -> Result<Value, String> {
+        if self.truncated {
+            return Err(format!("the body is longer than {} bytes", self.body.len()));
+        }
+        if self.body.is_empty() {
+            return Err("the body is empty".into());
+        }
+        serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON: {error}"))
+    }
+}
+
+/// What a program left behind.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CommandOutput {
+    /// Its exit code, or none when a signal ended it.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// Standard output, bounded (the end is kept).
+    pub stdout: Vec<u8>,
+    /// Standard error, bounded (the end is kept).
+    pub stderr: Vec<u8>,
+    /// How long it ran.
+    pub elapsed: Duration,
+}
+
+/// A figure of the machine.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reading {
+    /// What was read, in words: `disk used on /`.
+    pub what: String,
+    /// The value: a fraction for disk and memory (0 to 1), a number for load.
+    pub value: f64,
+    /// How `value` is shown.
+    pub unit: Unit,
+}
+
+/// How a [`Reading`] is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A fraction, shown as a percentage.
+    Share,
+    /// A plain number.
+    Number,
+}
+
+impl Unit {
+    /// The value for people.
+    pub fn show(self, value: f64) -> String {
+        match self {
+            Unit::Share => format!("{:.1} %", value * 100.0),
+            Unit::Number => format!("{value:.2}"),
+        }
+    }
+}
+
+/// Why nothing was seen.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProbeFailure {
+    /// The kind, on which judgement and polling depend.
+    pub kind: FailureKind,
+    /// In words, without secrets.
+    pub message: String,
+    /// How long it took to find out.
+    pub elapsed: Duration,
+}
+
+/// The kinds of not seeing anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailureKind {
+    /// Nothing listens there.
+    Refused,
+    /// No answer in the time of one attempt.
+    Timeout,
+    /// The name does not resolve.
+    NameNotFound,
+    /// TLS could not be agreed upon, or the certificate is not trusted.
+    Tls,
+    /// The connection broke, or what came is not the protocol.
+    Broken,
+    /// The question could not be asked: a missing program, an unreadable file, a broken proxy.
+    NotAsked,
+}
