@@ -4,8 +4,11 @@
 pub mod backoff;
 pub mod expect;
 pub mod health;
+pub mod history;
+pub mod judge;
 pub mod observation;
 pub mod predicate;
 pub mod status_set;
+pub mod template;
 pub mod verdict;
 pub mod wait;

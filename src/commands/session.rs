@@ -1,0 +1,293 @@
+//! One run of a verb: what all verbs have in common, from the first line to the exit code.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use clap::{ArgMatches, Args, FromArgMatches};
+
+use super::{COMMON_OUTPUTS, Entry};
+use crate::actions::{self, Level};
+use crate::config::{self, Loaded};
+use crate::decide::verdict::Verdict;
+use crate::exit::{Exit, Fault, classify};
+use crate::host::clock::{self, Moment};
+use crate::host::signals::Cancel;
+use crate::host::{env, files, terminal};
+use crate::report::mask::Mask;
+use crate::report::v1::Report;
+use crate::report::{console, junit, markdown};
+
+/// The file that is read when no other is named.
+pub(super) const DEFAULT_CONFIG: &str = "waveoff.yml";
+
+/// Flags of every verb.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output and configuration")]
+pub(super) struct Common {
+    /// Read this file instead of `waveoff.yml` (which may be absent)
+    #[arg(long, value_name = "FILE")]
+    config: Option<String>,
+    /// Print the report as JSON on standard output, and everything else on standard error
+    #[arg(long)]
+    json: bool,
+    /// Write the report as JSON to this file
+    #[arg(long, value_name = "FILE")]
+    report: Option<String>,
+    /// Write the checks as JUnit XML to this file
+    #[arg(long, value_name = "FILE")]
+    junit: Option<String>,
+    /// Print nothing but errors and the last line
+    #[arg(long)]
+    quiet: bool,
+    /// Show no live progress
+    #[arg(long)]
+    no_progress: bool,
+}
+
+/// One run of a verb.
+#[derive(Debug)]
+pub struct Session {
+    entry: &'static str,
+    common: Common,
+    mask: Mutex<Mask>,
+    started: Moment,
+    wall: SystemTime,
+    /// Set by SIGINT and SIGTERM.
+    pub cancel: Cancel,
+}
+
+impl Session {
+    pub(super) fn begin(entry: Entry, matches: &ArgMatches) -> anyhow::Result<Self> {
+        let common = Common::from_arg_matches(matches)
+            .map_err(|error| Fault::usage(error.to_string().trim().to_owned()))?;
+        let mut mask = Mask::default();
+        let secrets = env::all().into_iter().collect();
+        mask.merge(&Mask::of_variables(&secrets));
+        Ok(Self {
+            entry: entry.name,
+            common,
+            mask: Mutex::new(mask),
+            started: Moment::now(),
+            wall: clock::wall(),
+            cancel: Cancel::on_signals()?,
+        })
+    }
+
+    /// The configuration: the file that was named, or `waveoff.yml` if it is there.
+    ///
+    /// # Errors
+    /// When it cannot be read or is wrong.
+    pub fn config(&self) -> anyhow::Result<Option<Loaded>> {
+        let loaded = match &self.common.config {
+            Some(file) => config::load(file)?,
+            None if files::exists(DEFAULT_CONFIG) => config::load(DEFAULT_CONFIG)?,
+            None => return Ok(None),
+        };
+        self.hide_all(&loaded.mask);
+        Ok(Some(loaded))
+    }
+
+    /// The configuration, which must be there.
+    ///
+    /// # Errors
+    /// When it is not there, cannot be read or is wrong.
+    pub fn needed_config(&self) -> anyhow::Result<Loaded> {
+        self.config()?.ok_or_else(|| {
+            Fault::usage(format!("there is no {DEFAULT_CONFIG} here"))
+                .hint("write one with `waveoff init`, or name another file with --config")
+                .into()
+        })
+    }
+
+    /// Keeps a text out of everything that is written, in a CI's log too.
+    pub fn hide(&self, secret: &str) {
+        self.mask.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
+        if actions::is_ci() {
+            terminal::err(&actions::add_mask(secret));
+        }
+    }
+
+    fn hide_all(&self, other: &Mask) {
+        self.mask.lock().unwrap_or_else(PoisonError::into_inner).merge(other);
+    }
+
+    /// A text with all secrets masked.
+    pub fn masked(&self, text: &str) -> String {
+        self.mask.lock().unwrap_or_else(PoisonError::into_inner).apply(text)
+    }
+
+    /// The time since the start.
+    pub fn elapsed(&self) -> std::time::Duration {
+        self.started.elapsed()
+    }
+
+    /// The time of day of the start.
+    pub fn wall(&self) -> SystemTime {
+        self.wall
+    }
+
+    /// Prints a line for people, unless they asked for quiet.
+    pub fn say(&self, line: &str) {
+        if !self.common.quiet {
+            self.print(line);
+        }
+    }
+
+    /// Whether live progress can be shown.
+    pub fn has_progress(&self) -> bool {
+        terminal::stderr_is_terminal()
+            && !self.common.no_progress
+            && !self.common.quiet
+            && !actions::is_ci()
+    }
+
+    fn print(&self, line: &str) {
+        let text = format!("{}\n", self.masked(line));
+        // What is relayed from elsewhere must not give commands to a CI runner.
+        let text = if actions::is_ci() { actions::disarm(&text) } else { text };
+        if self.common.json { terminal::err(&text) } else { terminal::out(&text) }
+    }
+
+    /// An empty report of this run.
+    pub fn report(&self, verdict: Verdict, summary: impl Into<String>) -> Report {
+        Report {
+            version: 1,
+            program: self.entry.into(),
+            program_version: env!("CARGO_PKG_VERSION").into(),
+            started: clock::rfc3339(self.wall),
+            duration_ms: self.started.elapsed().as_millis() as u64,
+            verdict,
+            exit_code: verdict.exit().code(),
+            summary: summary.into(),
+            next: None,
+            service: None,
+            environment: None,
+            expected_version: None,
+            checks: Vec::new(),
+            steps: Vec::new(),
+            deployment: None,
+            outputs: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// Writes everything that is to be written and gives the exit code.
+    pub(super) fn finish(&self, result: anyhow::Result<Report>) -> Exit {
+        let (report, exit) = match result {
+            Ok(report) => {
+                let exit = Exit::ALL.iter().find(|(exit, _)| exit.code() == report.exit_code);
+                let exit = exit.map_or(Exit::Bug, |(exit, _)| *exit);
+                (report, exit)
+            }
+            Err(error) => {
+                let (exit, _) = classify(&error);
+                let text = self.masked(&explain(&error));
+                self.tell_error(&text);
+                let mut report = self.report(Verdict::Error, self.masked(&format!("{error:#}")));
+                report.exit_code = exit.code();
+                (report, exit)
+            }
+        };
+        match self.write(&report) {
+            Ok(()) => exit,
+            Err(error) => {
+                self.tell_error(&self.masked(&explain(&error)));
+                if exit == Exit::Pass { Exit::Error } else { exit }
+            }
+        }
+    }
+
+    fn tell_error(&self, text: &str) {
+        terminal::err(&format!("{}: {text}\n", self.entry));
+        if actions::is_ci() {
+            terminal::err(&actions::annotation(Level::Error, self.entry, text));
+        }
+    }
+
+    fn write(&self, report: &Report) -> anyhow::Result<()> {
+        let json = self.masked(&(serde_json::to_string_pretty(report)? + "\n"));
+        self.show(report, &json);
+        if let Some(file) = &self.common.report {
+            save(file, &json)?;
+        }
+        if let Some(file) = &self.common.junit {
+            save(file, &self.masked(&junit::render(report)))?;
+        }
+        if actions::is_ci() {
+            for (level, title, text) in markdown::annotations(report) {
+                terminal::err(&actions::annotation(level, &title, &self.masked(&text)));
+            }
+            actions::write_summary(&self.masked(&markdown::summary(report)))?;
+            let outputs = outputs(report)?;
+            actions::write_outputs(
+                outputs.iter().map(|(name, value)| (name.as_str(), self.masked(value))),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, report: &Report, json: &str) {
+        let colour = !self.common.json && terminal::stdout_has_colour();
+        let text = console::render(report, self.common.quiet, colour);
+        self.print(text.trim_end());
+        if self.common.json {
+            terminal::out(json);
+        }
+    }
+}
+
+/// A job's environment holds at most 128 KiB per variable: a report that travels stays below.
+const TRAVELLING: usize = 100 << 10;
+
+fn outputs(report: &Report) -> anyhow::Result<Vec<(String, String)>> {
+    let mut whole = serde_json::to_string(report)?;
+    if whole.len() > TRAVELLING {
+        let mut lean = report.clone();
+        for check in &mut lean.checks {
+            check.last_response = None;
+            check.timeline.clear();
+            check.findings.clear();
+        }
+        whole = serde_json::to_string(&lean)?;
+    }
+    let common = [
+        report.verdict.word().to_owned(),
+        report.exit_code.to_string(),
+        report.summary.clone(),
+        whole,
+    ];
+    let common = COMMON_OUTPUTS.iter().map(|output| output.name.to_owned()).zip(common);
+    Ok(common.chain(report.outputs.clone()).collect())
+}
+
+fn save(file: &str, text: &str) -> anyhow::Result<()> {
+    files::replace(file, text.as_bytes())
+        .map_err(|error| Fault::error(format!("cannot write {file}: {error}")).into())
+}
+
+/// An error for people: the chain on one line, the hint on the next.
+fn explain(error: &anyhow::Error) -> String {
+    match classify(error).1 {
+        Some(hint) => format!("error: {error:#}\n  hint: {hint}"),
+        None => format!("error: {error:#}"),
+    }
+}
+
+/// Says an error of before a session.
+pub(super) fn complain(program: &str, error: &anyhow::Error) -> Exit {
+    terminal::err(&format!("{program}: {}\n", explain(error)));
+    if actions::is_ci() {
+        terminal::err(&actions::annotation(Level::Error, program, &explain(error)));
+    }
+    classify(error).0
+}
+
+/// A panic is a bug of ours: it is said as one, and ends with the exit code of one.
+pub(super) fn guard() {
+    std::panic::set_hook(Box::new(|panic| {
+        terminal::err(&format!(
+            "error: this is a bug in waveoff {}: {panic}\n  hint: please report it with this line\n",
+            env!("CARGO_PKG_VERSION")
+        ));
+        env::exit(Exit::Bug);
+    }));
+}

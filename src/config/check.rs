@@ -1,0 +1,160 @@
+//! A check as it is written: what to look at, when, and what must hold.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::expectation::{CaptureSpec, ExpectSpec, HealthSpec};
+use super::values::{Argv, NonEmpty, Period, Secret, Share};
+use crate::decide::verdict::Severity;
+
+/// Declares the keys of a check once: the struct, and which of its keys a file has set.
+macro_rules! keys {
+    ($($(#[$meta:meta])* $field:ident ($key:literal): $type:ty,)*) => {
+        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `disk`, `memory`, `load`
+        /// says what to look at.
+        #[derive(Debug, Clone, Default, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields)]
+        pub struct CheckSpec {
+            $($(#[$meta])* #[serde(rename = $key, default)] pub $field: Option<$type>,)*
+        }
+
+        impl CheckSpec {
+            /// The keys that are set, in the order of the documentation.
+            pub fn present(&self) -> Vec<&'static str> {
+                let mut present = Vec::new();
+                $(if self.$field.is_some() { present.push($key); })*
+                present
+            }
+        }
+    };
+}
+
+keys! {
+    /// The name in reports; what is looked at, if absent.
+    name ("name"): String,
+    /// `critical` decides (the default, but for memory and load), `warning` is told and does not.
+    severity ("severity"): Severity,
+    /// An HTTP or HTTPS address.
+    url ("url"): String,
+    /// A path on the service that is being deployed, or below `public`.
+    path ("path"): String,
+    /// A `host:port` that must accept a connection.
+    tcp ("tcp"): String,
+    /// A program that must exit with 0.
+    command ("command"): Argv,
+    /// The share of a file system in use.
+    disk ("disk"): DiskSpec,
+    /// The share of memory in use.
+    memory ("memory"): MemorySpec,
+    /// The load average of the last minute.
+    load ("load"): LoadSpec,
+
+    /// How long to wait for it, from the start; a check that has it is waited for by `deploy`.
+    within ("within"): Period,
+    /// The pause between attempts; if absent, waiting polls every 50 ms while nothing listens and backs off to 1 s when something answers.
+    interval ("interval"): Period,
+    /// The limit of one attempt.
+    timeout ("timeout"): Period,
+    /// Consecutive passes wanted.
+    passes ("passes"): u32,
+    /// Consecutive failures that decide, when supervising.
+    failures ("failures"): u32,
+    /// The time in which failures do not count.
+    start_period ("start-period"): Period,
+    /// Tries of a smoke check.
+    attempts ("attempts"): u32,
+    /// Give up when the process in this file is gone.
+    pid_file ("pid-file"): String,
+
+    /// What must hold; if absent, a 2xx status, an accepted connection, exit code 0.
+    expect ("expect"): NonEmpty<ExpectSpec>,
+    /// When one of these holds, waiting ends at once.
+    fail_fast ("fail-fast"): NonEmpty<ExpectSpec>,
+    /// What should hold; told when it does not.
+    warn ("warn"): NonEmpty<ExpectSpec>,
+    /// Texts to keep for later checks, used there as `{{name}}`.
+    capture ("capture"): BTreeMap<String, CaptureSpec>,
+
+    /// The HTTP method; GET, or POST with a body.
+    method ("method"): String,
+    /// HTTP headers.
+    headers ("headers"): BTreeMap<String, Secret>,
+    /// The body, sent again on each attempt.
+    body ("body"): String,
+    /// The body as JSON; sets the content type.
+    json ("json"): serde_json::Value,
+    /// Credentials, never sent to another host on a redirect.
+    auth ("auth"): AuthSpec,
+    /// Follow redirects (up to 10); if absent they are not followed.
+    redirects ("redirects"): bool,
+    /// A file of PEM certificates to trust instead of the platform's.
+    ca ("ca"): String,
+    /// Do not verify the certificate. A warning says so each time.
+    insecure ("insecure"): bool,
+    /// Read at most so many bytes of the body.
+    max_body ("max-body"): u32,
+    /// Read the body as a health document.
+    health ("health"): HealthSpec,
+    /// Services that must be in the health document and healthy.
+    critical ("critical"): NonEmpty<String>,
+    /// Circuits that may be open.
+    except_circuits ("except-circuits"): NonEmpty<String>,
+
+    /// Environment of a command.
+    env ("env"): BTreeMap<String, Secret>,
+    /// Working folder of a command.
+    dir ("dir"): String,
+}
+
+/// Credentials.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum AuthSpec {
+    /// `Authorization: Bearer …`.
+    Bearer(Secret),
+    /// `Authorization: Basic …`.
+    Basic(BasicSpec),
+}
+
+/// User and password.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct BasicSpec {
+    /// The user.
+    pub user: String,
+    /// The password.
+    pub password: Secret,
+}
+
+/// The share of a file system in use.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DiskSpec {
+    /// A path on the file system; `/` if absent.
+    pub path: Option<String>,
+    /// Less than this; 90% if absent.
+    pub max: Option<Share>,
+}
+
+/// The share of memory in use.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct MemorySpec {
+    /// Less than this; 80% if absent.
+    pub max: Option<Share>,
+}
+
+/// The load average of the last minute.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct LoadSpec {
+    /// Less than this; 2.0 if absent.
+    pub max: Option<f64>,
+}

@@ -1,0 +1,422 @@
+//! `expect`, `fail-fast`, `warn`, `capture`: queries and predicates as YAML maps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use regex::Regex;
+use serde::{Deserialize, Deserializer, de};
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::values::{NonEmpty, Period};
+use crate::decide::expect::{Bound, Expect, Source};
+use crate::decide::health::HealthOptions;
+use crate::decide::judge::Capture;
+use crate::decide::predicate::{Comparison, JsonType, Predicate};
+use crate::decide::status_set::StatusSet;
+use crate::decide::template::{Template, is_name};
+
+/// A struct with its own keys, and all predicates beside them.
+macro_rules! query {
+    ($(#[$meta:meta])* $name:ident { $($(#[$field_meta:meta])* $field:ident: $type:ty,)* }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(deny_unknown_fields, rename_all = "kebab-case")]
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: $type,)*
+            /// The value equals this one; numbers compare as numbers.
+            #[serde(default, deserialize_with = "present")]
+            pub equals: Option<Value>,
+            /// The value is one of these.
+            pub r#in: Option<NonEmpty<Value>>,
+            /// A text contains this text, or a list this element.
+            #[serde(default, deserialize_with = "present")]
+            pub contains: Option<Value>,
+            /// A text starts with this.
+            pub starts_with: Option<String>,
+            /// A text ends with this.
+            pub ends_with: Option<String>,
+            /// A regular expression is found in the text.
+            pub matches: Option<String>,
+            /// The value is there (true) or is not (false).
+            pub exists: Option<bool>,
+            /// The number of elements: a number, or predicates on it.
+            pub count: Option<CountSpec>,
+            /// Less than.
+            pub lt: Option<f64>,
+            /// Less than or equal.
+            pub lte: Option<f64>,
+            /// Greater than.
+            pub gt: Option<f64>,
+            /// Greater than or equal.
+            pub gte: Option<f64>,
+            /// The JSON type.
+            pub is_type: Option<JsonType>,
+            /// These predicates do not hold.
+            pub not: Option<Box<PredicateSpec>>,
+            /// At least one of these holds.
+            pub any_of: Option<NonEmpty<PredicateSpec>>,
+            /// All of these hold.
+            pub all_of: Option<NonEmpty<PredicateSpec>>,
+        }
+
+        impl $name {
+            /// All predicates of the map together, which must all hold; none is an error.
+            ///
+            /// # Errors
+            /// What is wrong with one of them, or that there is none.
+            pub fn predicate(&self) -> Result<Predicate, String> {
+                let compare = |comparison, limit: Option<f64>| {
+                    limit.map(|limit| Ok(Predicate::Compare(comparison, limit)))
+                };
+                together([
+                    self.equals.clone().map(|value| Ok(Predicate::Equals(value))),
+                    self.r#in.clone().map(|list| Ok(Predicate::In(list.0))),
+                    self.contains.clone().map(|value| Ok(Predicate::Contains(value))),
+                    self.starts_with.clone().map(|text| Ok(Predicate::StartsWith(text))),
+                    self.ends_with.clone().map(|text| Ok(Predicate::EndsWith(text))),
+                    self.matches.as_deref().map(regex),
+                    self.exists.map(|wanted| Ok(Predicate::Exists(wanted))),
+                    self.count.as_ref().map(CountSpec::predicate),
+                    compare(Comparison::Lt, self.lt),
+                    compare(Comparison::Lte, self.lte),
+                    compare(Comparison::Gt, self.gt),
+                    compare(Comparison::Gte, self.gte),
+                    self.is_type.map(|wanted| Ok(Predicate::IsType(wanted))),
+                    self.not.as_ref().map(|p| Ok(Predicate::Not(Box::new(p.predicate()?)))),
+                    self.any_of.as_ref().map(|all| Ok(Predicate::Any(each(all)?))),
+                    self.all_of.as_ref().map(|all| Ok(Predicate::All(each(all)?))),
+                ])
+            }
+        }
+    };
+}
+
+query! {
+    /// Predicates alone, inside `not`, `any-of`, `all-of` and `count`.
+    PredicateSpec {}
+}
+query! {
+    /// A header's value.
+    HeaderQuery {
+        /// The header's name, compared without case.
+        name: String,
+    }
+}
+query! {
+    /// What an RFC 9535 path selects.
+    JsonPathQuery {
+        /// The path: `$.services[?@.critical].status`.
+        path: String,
+    }
+}
+
+/// One expectation: a map of one key.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectSpec {
+    /// The HTTP status: 200, 2xx, or a list of them.
+    Status(StatusSet),
+    /// A header's value.
+    Header(HeaderQuery),
+    /// The body as text.
+    Body(PredicateSpec),
+    /// A program's standard output as text.
+    Stdout(PredicateSpec),
+    /// A program's standard error as text.
+    Stderr(PredicateSpec),
+    /// What a path selects in the JSON body, or in a program's output.
+    Jsonpath(JsonPathQuery),
+    /// The time of the attempt: `{ lt: 1s }`.
+    Duration(DurationBounds),
+    /// The number of redirects that were followed.
+    Redirects(u32),
+    /// The version that answers is the one being deployed, or the one given here.
+    Version(VersionSpec),
+    /// The body is a health document and all is well.
+    Health(HealthSpec),
+    /// A program's exit code, or a list of accepted ones.
+    ExitCode(OneOrMany),
+}
+
+/// Bounds on a duration.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct DurationBounds {
+    /// Less than.
+    pub lt: Option<Period>,
+    /// Less than or equal.
+    pub lte: Option<Period>,
+    /// Greater than.
+    pub gt: Option<Period>,
+    /// Greater than or equal.
+    pub gte: Option<Period>,
+}
+
+/// Where the version stands; the wanted one is the one being deployed unless `equals` says another.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct VersionSpec {
+    /// A path in the JSON body.
+    pub jsonpath: Option<String>,
+    /// A header.
+    pub header: Option<String>,
+    /// The whole body (or standard output) is the version.
+    pub body: Option<bool>,
+    /// The wanted version; `{{name}}` takes one that another check captured.
+    pub equals: Option<String>,
+}
+
+/// A text to keep for later checks, used there as `{{name}}`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CaptureSpec {
+    /// A path in the JSON body that selects one text, number or boolean.
+    pub jsonpath: Option<String>,
+    /// A header.
+    pub header: Option<String>,
+    /// The whole body (or standard output).
+    pub body: Option<bool>,
+    /// Never show it.
+    #[serde(default)]
+    pub secret: bool,
+}
+
+/// `health: auto`, or with options.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HealthSpec(pub HealthOptions);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct HealthKeys {
+    critical: Option<NonEmpty<String>>,
+    except_circuits: Option<NonEmpty<String>>,
+}
+
+impl<'de> Deserialize<'de> for HealthSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = HealthSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`auto`, or a map with `critical` and `except-circuits`")
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<HealthSpec, E> {
+                match word {
+                    "auto" => Ok(HealthSpec::default()),
+                    other => {
+                        Err(E::custom(format!("`{other}` is no way to read health; write auto")))
+                    }
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<HealthSpec, A::Error> {
+                let keys = HealthKeys::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                let list = |list: Option<NonEmpty<String>>| list.map(|l| l.0).unwrap_or_default();
+                Ok(HealthSpec(HealthOptions {
+                    critical: list(keys.critical),
+                    except_circuits: list(keys.except_circuits),
+                }))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for HealthSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Health".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let names = serde_json::json!({
+            "type": "array", "minItems": 1, "items": { "type": "string" }
+        });
+        schemars::json_schema!({
+            "description": "read the body as a health document",
+            "oneOf": [
+                { "const": "auto" },
+                {
+                    "type": "object", "additionalProperties": false,
+                    "properties": { "critical": names, "except-circuits": names }
+                }
+            ]
+        })
+    }
+}
+
+/// A number of a condition, or predicates on it.
+#[derive(Debug, Clone)]
+pub enum CountSpec {
+    /// Exactly so many.
+    Exactly(u64),
+    /// Predicates on the number.
+    Where(Box<PredicateSpec>),
+}
+
+impl CountSpec {
+    fn predicate(&self) -> Result<Predicate, String> {
+        let inner = match self {
+            CountSpec::Exactly(count) => Predicate::Equals((*count).into()),
+            CountSpec::Where(spec) => spec.predicate()?,
+        };
+        Ok(Predicate::Count(Box::new(inner)))
+    }
+}
+
+impl<'de> Deserialize<'de> for CountSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = CountSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or predicates on it like { gte: 10 }")
+            }
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<CountSpec, E> {
+                Ok(CountSpec::Exactly(count))
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<CountSpec, A::Error> {
+                PredicateSpec::deserialize(de::value::MapAccessDeserializer::new(map))
+                    .map(|spec| CountSpec::Where(Box::new(spec)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for CountSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Count".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let spec = generator.subschema_for::<PredicateSpec>();
+        schemars::json_schema!({ "oneOf": [{ "type": "integer", "minimum": 0 }, spec] })
+    }
+}
+
+/// A number, or a list of them.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(untagged)]
+pub enum OneOrMany {
+    /// One.
+    One(i32),
+    /// Several.
+    Many(Vec<i32>),
+}
+
+impl ExpectSpec {
+    /// The expectation, checked.
+    ///
+    /// # Errors
+    /// What is wrong with it, and what would be right.
+    pub fn build(&self) -> Result<Expect, String> {
+        Ok(match self {
+            ExpectSpec::Status(set) => Expect::Status(set.clone()),
+            ExpectSpec::Header(query) => Expect::Header(query.name.clone(), query.predicate()?),
+            ExpectSpec::Body(spec) | ExpectSpec::Stdout(spec) => Expect::Body(spec.predicate()?),
+            ExpectSpec::Stderr(spec) => Expect::Stderr(spec.predicate()?),
+            ExpectSpec::Jsonpath(query) => Expect::JsonPath(path(&query.path)?, query.predicate()?),
+            ExpectSpec::Duration(bounds) => Expect::Duration(bounds.build()?),
+            ExpectSpec::Redirects(count) => Expect::Redirects(Predicate::Equals((*count).into())),
+            ExpectSpec::Version(spec) => Expect::Version(
+                source(spec.jsonpath.as_deref(), spec.header.as_deref(), spec.body)?,
+                spec.equals.as_deref().map(Template::new),
+            ),
+            ExpectSpec::Health(spec) => Expect::Health(spec.0.clone()),
+            ExpectSpec::ExitCode(OneOrMany::One(code)) => {
+                Expect::ExitCode(Predicate::Equals((*code).into()))
+            }
+            ExpectSpec::ExitCode(OneOrMany::Many(codes)) if codes.is_empty() => {
+                return Err("exit-code: the list is empty and would accept nothing".into());
+            }
+            ExpectSpec::ExitCode(OneOrMany::Many(codes)) => {
+                Expect::ExitCode(Predicate::In(codes.iter().map(|code| (*code).into()).collect()))
+            }
+        })
+    }
+}
+
+impl DurationBounds {
+    fn build(&self) -> Result<Vec<(Bound, std::time::Duration)>, String> {
+        let all = [
+            (Bound::Lt, self.lt),
+            (Bound::Lte, self.lte),
+            (Bound::Gt, self.gt),
+            (Bound::Gte, self.gte),
+        ];
+        let given: Vec<_> = all.into_iter().filter_map(|(b, p)| Some((b, p?.0))).collect();
+        if given.is_empty() {
+            return Err("duration has no bound; write { lt: 1s }".into());
+        }
+        Ok(given)
+    }
+}
+
+/// The captures of a check, by name.
+///
+/// # Errors
+/// What is wrong with one of them.
+pub fn captures(specs: &BTreeMap<String, CaptureSpec>) -> Result<Vec<Capture>, String> {
+    let build = |(name, spec): (&String, &CaptureSpec)| {
+        if !is_name(name) {
+            return Err(format!("capture `{name}`: a name has letters, digits, _ and - only"));
+        }
+        let source = source(spec.jsonpath.as_deref(), spec.header.as_deref(), spec.body)
+            .map_err(|why| format!("capture `{name}`: {why}"))?;
+        Ok(Capture { name: name.clone(), source, secret: spec.secret })
+    };
+    specs.iter().map(build).collect()
+}
+
+fn source(
+    jsonpath: Option<&str>,
+    header: Option<&str>,
+    body: Option<bool>,
+) -> Result<Source, String> {
+    match (jsonpath, header, body) {
+        (Some(text), None, None) => Ok(Source::JsonPath(path(text)?)),
+        (None, Some(name), None) => Ok(Source::Header(name.into())),
+        (None, None, Some(true)) => Ok(Source::Body),
+        _ => Err("say where it stands by one of jsonpath, header, `body: true`".into()),
+    }
+}
+
+fn path(text: &str) -> Result<Box<JsonPath>, String> {
+    JsonPath::parse(text)
+        .map(Box::new)
+        .map_err(|error| format!("`{text}` is not a JSON path (RFC 9535): {error}"))
+}
+
+fn regex(text: &str) -> Result<Predicate, String> {
+    Regex::new(text)
+        .map(Predicate::Matches)
+        .map_err(|error| format!("`{text}` is not a regular expression: {error}"))
+}
+
+fn each(all: &NonEmpty<PredicateSpec>) -> Result<Vec<Predicate>, String> {
+    all.0.iter().map(PredicateSpec::predicate).collect()
+}
+
+fn together<const N: usize>(
+    all: [Option<Result<Predicate, String>>; N],
+) -> Result<Predicate, String> {
+    let mut given: Vec<Predicate> = all.into_iter().flatten().collect::<Result<_, _>>()?;
+    match given.len() {
+        0 => Err("there is no predicate, so nothing would be asserted; add one like equals, \
+                  contains, matches, exists, count, lt, gte"
+            .into()),
+        1 => Ok(given.remove(0)),
+        _ => Ok(Predicate::All(given)),
+    }
+}
+
+/// Keeps a given `null` apart from a key that is not there.
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
+}

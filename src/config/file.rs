@@ -1,0 +1,177 @@
+//! Reading `waveoff.yml`: strictly, with the file, line and key of every mistake.
+
+use serde::Deserialize;
+use serde_saphyr::{Spanned, options};
+
+use super::check::CheckSpec;
+use super::interpolate::{Mistake, interpolate};
+use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec, PlatformSpec};
+use super::values::{Argv, NonEmpty, Period};
+use crate::exit::Fault;
+use crate::report::mask::Mask;
+
+/// The whole of `waveoff.yml`.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(title = "waveoff.yml"))]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// The version of this format: 1.
+    #[cfg_attr(test, schemars(range(min = 1, max = 1)))]
+    pub version: u32,
+    /// The name of the service; needed for deploying.
+    pub service: Option<String>,
+    /// The environment; `production` if absent.
+    pub environment: Option<String>,
+    /// Short for `platform: { command: { deploy: … } }`.
+    pub deploy: Option<Argv>,
+    /// How releases are started.
+    pub platform: Option<PlatformSpec>,
+    /// Where deployments are remembered; `folder` if absent.
+    pub ledger: Option<LedgerSpec>,
+    /// The state folder, which must survive the job.
+    pub state: Option<String>,
+    /// The address under which the service is reached; `path` checks are asked there when the platform has no address of its own.
+    pub public: Option<String>,
+    /// One deadline over all waiting.
+    pub deadline: Option<Period>,
+    /// What must hold of a release.
+    #[cfg_attr(test, schemars(with = "Option<Vec<CheckSpec>>", length(min = 1)))]
+    pub checks: Option<NonEmpty<Spanned<CheckSpec>>>,
+    /// Who is told about incidents.
+    pub notify: Option<NonEmpty<NotifySpec>>,
+    /// What is written about incidents.
+    pub incident: Option<IncidentSpec>,
+}
+
+/// A place in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// The file's name as it was given.
+    pub file: String,
+    /// The line, from 1.
+    pub line: u64,
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// A configuration with what must not be shown of it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// The file's name, for messages.
+    pub file: String,
+    /// What must not be shown.
+    pub mask: Mask,
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// [`Fault`] with exit code 2 and the place of the mistake.
+pub fn load(file: &str) -> anyhow::Result<Loaded> {
+    let text = crate::host::files::read_text(file).map_err(|error| {
+        Fault::usage(format!("cannot read {file}: {error}"))
+            .hint("give another file with --config, or write one with `waveoff init`")
+    })?;
+    parse(file, &text, crate::host::env::var)
+}
+
+/// Reads a text; `look_up` answers for the environment.
+///
+/// # Errors
+/// [`Fault`] with exit code 2 and the place of the mistake.
+pub fn parse(
+    file: &str,
+    text: &str,
+    look_up: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Loaded> {
+    let interpolated = interpolate(text, look_up).map_err(|mistake| {
+        let Mistake { line, message, hint } = mistake;
+        Fault::usage(format!("{file}:{line}: {message}")).hint(hint)
+    })?;
+    let mask = Mask::of_variables(&interpolated.used);
+    let strict = options! { with_snippet: false };
+    let config: Config = serde_saphyr::from_str_with_options(&interpolated.text, strict)
+        .map_err(|error| mistake(file, &error, &mask))?;
+    if config.version != 1 {
+        return Err(Fault::usage(format!(
+            "{file}: version {} is not known to this program",
+            config.version
+        ))
+        .hint("write `version: 1`, or use a newer waveoff")
+        .into());
+    }
+    Ok(Loaded { config, file: file.into(), mask })
+}
+
+/// A reader's error in our form: place, key, what is wrong, what would be right.
+fn mistake(file: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
+    use serde_saphyr::Error;
+    let place = match error.location() {
+        Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
+        None => file.to_owned(),
+    };
+    let plain = error.without_snippet();
+    let (message, hint) = match plain {
+        Error::SerdeUnknownField { field, expected, .. } => {
+            (format!("the key `{field}` is not known here"), known(field, expected))
+        }
+        Error::SerdeUnknownVariant { variant, expected, .. } => {
+            (format!("`{variant}` is not known here"), known(variant, expected))
+        }
+        Error::DuplicateMappingKey { key, .. } => (
+            format!("the key `{}` stands twice", key.as_deref().unwrap_or("?")),
+            Some("keep one of them".into()),
+        ),
+        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
+        other => (without_place(&other.to_string()), None),
+    };
+    let fault = Fault::usage(mask.apply(&format!("{place}: {message}")));
+    match hint {
+        Some(hint) => fault.hint(hint),
+        None => fault.hint("the keys are described in docs/configuration.md"),
+    }
+}
+
+fn known(word: &str, expected: &[&'static str]) -> Option<String> {
+    let list = expected.join(", ");
+    let close = expected.iter().min_by_key(|known| distance(word, known));
+    match close.filter(|known| distance(word, known) <= 2) {
+        Some(close) => Some(format!("did you mean `{close}`? known are: {list}")),
+        None => Some(format!("known are: {list}")),
+    }
+}
+
+/// Levenshtein's distance.
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(x != *y);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+/// The reader ends its messages with the place, which stands before them already.
+fn without_place(message: &str) -> String {
+    match message.rfind(" at line ") {
+        Some(at) => message[..at].trim_end_matches(',').into(),
+        None => message.into(),
+    }
+}
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

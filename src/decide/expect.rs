@@ -1,0 +1,386 @@
+//! Expectations: a query on an observation and a predicate on what it finds, with the evidence.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::health::{self, HealthDocument, HealthOptions};
+use super::observation::{FailureKind, HttpResponse, Observation};
+use super::predicate::Predicate;
+use super::status_set::StatusSet;
+use super::template::Template;
+use super::verdict::Verdict;
+
+/// What must hold of an observation.
+#[derive(Debug, Clone)]
+pub enum Expect {
+    /// The HTTP status is one of these.
+    Status(StatusSet),
+    /// A header's value.
+    Header(String, Predicate),
+    /// The body, or a program's standard output, as text.
+    Body(Predicate),
+    /// A program's standard error as text.
+    Stderr(Predicate),
+    /// What an RFC 9535 path selects in the JSON body.
+    JsonPath(Box<JsonPath>, Predicate),
+    /// The time from the first byte sent to the last one read.
+    Duration(Vec<(Bound, Duration)>),
+    /// The number of redirects followed.
+    Redirects(Predicate),
+    /// The version that answers is the wanted one.
+    Version(Source, Option<Template>),
+    /// The body is a health document, and says that all is well.
+    Health(HealthOptions),
+    /// A program's exit code.
+    ExitCode(Predicate),
+    /// A figure of the machine lies below this value.
+    Below(f64),
+}
+
+/// Where in an observation a text is found: for versions and captures.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// What a path selects.
+    JsonPath(Box<JsonPath>),
+    /// A header.
+    Header(String),
+    /// The whole body or standard output, without surrounding white space.
+    Body,
+}
+
+/// A bound on a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// Less than.
+    Lt,
+    /// Less than or equal.
+    Lte,
+    /// Greater than.
+    Gt,
+    /// Greater than or equal.
+    Gte,
+}
+
+/// One expectation with what was found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finding {
+    /// The query in words: `jsonpath $.status`.
+    pub what: String,
+    /// What was wanted.
+    pub wanted: String,
+    /// What was found, shortened.
+    pub found: String,
+    /// The judgement.
+    pub verdict: Verdict,
+    /// What is told and does not decide.
+    pub warnings: Vec<String>,
+}
+
+/// What an expectation may compare with besides the observation.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// The version that should be running.
+    pub version: Option<String>,
+    /// What earlier checks captured.
+    pub variables: BTreeMap<String, String>,
+}
+
+const SHOWN: usize = 200;
+
+impl Expect {
+    /// Evaluates the expectation. An observation of another kind is an error, not a "no".
+    pub fn evaluate(&self, observation: &Observation, context: &Context) -> Finding {
+        let (what, wanted) = self.words(context);
+        let finding = |found: String, verdict| Finding {
+            what: what.clone(),
+            wanted: wanted.clone(),
+            found: shorten(&found),
+            verdict,
+            warnings: Vec::new(),
+        };
+        if let Observation::Failed(failure) = observation {
+            return finding(failure.message.clone(), verdict_of_failure(failure.kind));
+        }
+        match self.look(observation) {
+            Err(why) => finding(why, Verdict::Error),
+            Ok(Seen::Health(document, status)) => {
+                let Expect::Health(options) = self else {
+                    return finding("a health document".into(), Verdict::Error);
+                };
+                let judged = health::judge(&document, status, options);
+                let found = if judged.failures.is_empty() {
+                    "healthy".to_owned()
+                } else {
+                    judged.failures.join("; ")
+                };
+                Finding { warnings: judged.warnings, ..finding(found, judged.verdict) }
+            }
+            // An answer that cannot be read meets no condition, not even "does not exist".
+            Ok(Seen::Unreadable(why)) => finding(why, Verdict::Fail),
+            Ok(Seen::Missing(why)) => finding(why, holds(self.holds(None, context))),
+            Ok(Seen::Value(value, shown)) => {
+                finding(shown, holds(self.holds(Some(&value), context)))
+            }
+        }
+    }
+
+    fn look(&self, observation: &Observation) -> Result<Seen, String> {
+        let value = |value: Value| {
+            let shown =
+                value.as_str().map_or_else(|| value.to_string(), |text| format!("{text:?}"));
+            Ok(Seen::Value(value, shown))
+        };
+        match (self, observation) {
+            (Expect::Status(_), Observation::Http(response)) => value(response.status.into()),
+            (Expect::Header(name, _), Observation::Http(response)) => match response.header(name) {
+                Some(text) => value(text.into()),
+                None => Ok(Seen::Missing("the header is not there".into())),
+            },
+            (Expect::Body(_), Observation::Http(response)) => value(response.text().into()),
+            (Expect::Body(_), Observation::Exit(output)) => {
+                value(String::from_utf8_lossy(&output.stdout).into())
+            }
+            (Expect::Stderr(_), Observation::Exit(output)) => {
+                value(String::from_utf8_lossy(&output.stderr).into())
+            }
+            (Expect::JsonPath(path, wanted), Observation::Http(response)) => {
+                select(path, wanted, response.json())
+            }
+            (Expect::JsonPath(path, wanted), Observation::Exit(output)) => {
+                select(path, wanted, json_of(&output.stdout))
+            }
+            (Expect::Duration(_), _) => {
+                let elapsed = observation.elapsed();
+                Ok(Seen::Value(elapsed.as_secs_f64().into(), show_duration(elapsed)))
+            }
+            (Expect::Redirects(_), Observation::Http(response)) => value(response.redirects.into()),
+            (Expect::Version(source, _), _) => match source.find(observation) {
+                Ok(text) => value(text.into()),
+                Err(why) => Ok(Seen::Unreadable(why)),
+            },
+            (Expect::Health(_), Observation::Http(response)) => read_health(response),
+            (Expect::ExitCode(_), Observation::Exit(output)) => {
+                match (output.code, output.signal) {
+                    (Some(code), _) => value(code.into()),
+                    (None, signal) => Ok(Seen::Unreadable(format!(
+                        "ended by signal {}",
+                        signal.unwrap_or_default()
+                    ))),
+                }
+            }
+            (Expect::Below(_), Observation::Reading(reading)) => {
+                Ok(Seen::Value(reading.value.into(), reading.unit.show(reading.value)))
+            }
+            _ => Err("this kind of check has nothing to compare".into()),
+        }
+    }
+
+    fn holds(&self, value: Option<&Value>, context: &Context) -> bool {
+        let number = value.and_then(Value::as_f64);
+        match self {
+            Expect::Status(set) => {
+                value.and_then(Value::as_u64).is_some_and(|s| set.contains(s as u16))
+            }
+            Expect::Header(_, predicate)
+            | Expect::Body(predicate)
+            | Expect::Stderr(predicate)
+            | Expect::JsonPath(_, predicate)
+            | Expect::Redirects(predicate)
+            | Expect::ExitCode(predicate) => predicate.rendered(&context.variables).holds(value),
+            Expect::Duration(bounds) => {
+                number.is_some_and(|v| bounds.iter().all(|(bound, limit)| bound.holds(v, limit)))
+            }
+            Expect::Version(_, wanted) => {
+                match (wanted_version(wanted.as_ref(), context), value.and_then(Value::as_str)) {
+                    (Some(wanted), Some(found)) => same_version(&wanted, found),
+                    _ => false,
+                }
+            }
+            Expect::Below(limit) => number.is_some_and(|v| v < *limit),
+            Expect::Health(_) => false,
+        }
+    }
+
+    /// The query and what is wanted, in words.
+    fn words(&self, context: &Context) -> (String, String) {
+        let show = |predicate: &Predicate| predicate.rendered(&context.variables).to_string();
+        match self {
+            Expect::Status(set) => ("status".into(), set.to_string()),
+            Expect::Header(name, predicate) => (format!("header {name}"), show(predicate)),
+            Expect::Body(predicate) => ("body".into(), show(predicate)),
+            Expect::Stderr(predicate) => ("stderr".into(), show(predicate)),
+            Expect::JsonPath(path, predicate) => (format!("jsonpath {path}"), show(predicate)),
+            Expect::Duration(bounds) => {
+                let all: Vec<_> = bounds
+                    .iter()
+                    .map(|(bound, limit)| format!("{} {}", bound.sign(), show_duration(*limit)))
+                    .collect();
+                ("duration".into(), all.join(" and "))
+            }
+            Expect::Redirects(predicate) => ("redirects".into(), show(predicate)),
+            Expect::Version(source, wanted) => (
+                format!("version in {}", source.words()),
+                wanted_version(wanted.as_ref(), context)
+                    .map_or_else(|| "a version that nobody gave".into(), |v| format!("{v:?}")),
+            ),
+            Expect::Health(_) => ("health".into(), "healthy".into()),
+            Expect::ExitCode(predicate) => ("exit code".into(), show(predicate)),
+            Expect::Below(limit) => ("value".into(), format!("< {limit}")),
+        }
+    }
+}
+
+enum Seen {
+    Value(Value, String),
+    Missing(String),
+    Unreadable(String),
+    Health(HealthDocument, Option<u16>),
+}
+
+impl Source {
+    /// The text at this place, or why there is none. Numbers and booleans become text.
+    pub fn find(&self, observation: &Observation) -> Result<String, String> {
+        match (self, observation) {
+            (Source::JsonPath(path), Observation::Http(response)) => one(path, response.json()?),
+            (Source::JsonPath(path), Observation::Exit(output)) => {
+                one(path, json_of(&output.stdout)?)
+            }
+            (Source::Header(name), Observation::Http(response)) => {
+                response.header(name).map(str::to_owned).ok_or(format!("there is no header {name}"))
+            }
+            (Source::Body, Observation::Http(response)) => Ok(response.text().trim().into()),
+            (Source::Body, Observation::Exit(output)) => {
+                Ok(String::from_utf8_lossy(&output.stdout).trim().into())
+            }
+            _ => Err("there is nothing to read it from".into()),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Source::JsonPath(path) => format!("jsonpath {path}"),
+            Source::Header(name) => format!("header {name}"),
+            Source::Body => "the body".into(),
+        }
+    }
+}
+
+impl Bound {
+    fn holds(self, seconds: f64, limit: &Duration) -> bool {
+        let limit = limit.as_secs_f64();
+        match self {
+            Bound::Lt => seconds < limit,
+            Bound::Lte => seconds <= limit,
+            Bound::Gt => seconds > limit,
+            Bound::Gte => seconds >= limit,
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Bound::Lt => "<",
+            Bound::Lte => "≤",
+            Bound::Gt => ">",
+            Bound::Gte => "≥",
+        }
+    }
+}
+
+/// What not seeing anything means: silence is a failing service; not having been able to ask is not.
+pub fn verdict_of_failure(kind: FailureKind) -> Verdict {
+    match kind {
+        FailureKind::Refused | FailureKind::Timeout | FailureKind::Tls | FailureKind::Broken => {
+            Verdict::Fail
+        }
+        FailureKind::NameNotFound | FailureKind::NotAsked => Verdict::Error,
+    }
+}
+
+/// Whether two texts name the same version: a `v` before a digit does not matter.
+pub fn same_version(a: &str, b: &str) -> bool {
+    fn bare(version: &str) -> &str {
+        let version = version.trim();
+        version
+            .strip_prefix('v')
+            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            .unwrap_or(version)
+    }
+    !bare(a).is_empty() && bare(a) == bare(b)
+}
+
+fn wanted_version(own: Option<&Template>, context: &Context) -> Option<String> {
+    match own {
+        Some(template) => template.render(&context.variables).ok(),
+        None => context.version.clone(),
+    }
+}
+
+fn holds(yes: bool) -> Verdict {
+    if yes { Verdict::Pass } else { Verdict::Fail }
+}
+
+fn read_health(response: &HttpResponse) -> Result<Seen, String> {
+    match response.json() {
+        Ok(document) => Ok(Seen::Health(HealthDocument::read(&document), Some(response.status))),
+        // A load balancer's error page is an answer: the service is not healthy.
+        Err(why) => Ok(Seen::Unreadable(format!("status {}, {why}", response.status))),
+    }
+}
+
+fn json_of(bytes: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bytes).map_err(|error| format!("the output is not JSON: {error}"))
+}
+
+/// One selected node is that value; several are a list; none is a value that is not there.
+fn select(
+    path: &JsonPath,
+    predicate: &Predicate,
+    document: Result<Value, String>,
+) -> Result<Seen, String> {
+    let document = match document {
+        Ok(document) => document,
+        Err(why) => return Ok(Seen::Unreadable(why)),
+    };
+    let mut nodes = path.query(&document).all();
+    let value = match nodes.len() {
+        0 if matches!(predicate, Predicate::Count(_)) => Value::Array(Vec::new()),
+        0 => return Ok(Seen::Missing("selects nothing".into())),
+        1 => nodes.remove(0).clone(),
+        _ => Value::Array(nodes.into_iter().cloned().collect()),
+    };
+    let shown = value.to_string();
+    Ok(Seen::Value(value, shown))
+}
+
+fn one(path: &JsonPath, document: Value) -> Result<String, String> {
+    match path.query(&document).all().as_slice() {
+        [Value::String(text)] => Ok(text.clone()),
+        [value @ (Value::Number(_) | Value::Bool(_))] => Ok(value.to_string()),
+        [] => Err(format!("{path} selects nothing")),
+        [_] => Err(format!("{path} selects no text, number or boolean")),
+        several => Err(format!("{path} selects {} values, one is needed", several.len())),
+    }
+}
+
+fn shorten(text: &str) -> String {
+    match text.char_indices().nth(SHOWN) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.into(),
+    }
+}
+
+/// A duration for people: milliseconds below a second, then seconds with two digits.
+pub fn show_duration(duration: Duration) -> String {
+    match duration.as_secs_f64() {
+        s if s < 1.0 => format!("{} ms", duration.as_millis()),
+        s if s < 120.0 => format!("{s:.2} s"),
+        _ => humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string(),
+    }
+}
+
+#[cfg(test)]
+#[path = "expect_tests.rs"]
+mod tests;

@@ -1,0 +1,179 @@
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+
+fn judged(document: Value, status: u16) -> HealthJudgement {
+    judge(&HealthDocument::read(&document), Some(status), &HealthOptions::default())
+}
+
+fn judged_with(document: Value, critical: &[&str], except: &[&str]) -> HealthJudgement {
+    let own = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let options = HealthOptions { critical: own(critical), except_circuits: own(except) };
+    judge(&HealthDocument::read(&document), Some(200), &options)
+}
+
+fn full() -> Value {
+    json!({
+        "status": "healthy", "ready": true,
+        "postgres": { "status": "healthy", "message": "database operational" },
+        "redis": { "status": "healthy" },
+        "ai_services": [{ "name": "rtdetr", "status": "healthy", "circuit_state": "closed" }],
+        "circuit_breakers": { "total": 5, "open": 0, "half_open": 0, "closed": 5 },
+        "workers": [{ "name": "file_watcher", "running": true, "critical": true }]
+    })
+}
+
+#[test]
+fn p3_every_healthy_shape_passes() {
+    for document in [
+        json!({ "status": "alive" }),
+        json!({ "ready": true, "checks": { "database": { "status": "healthy", "latency_ms": 2.5 } } }),
+        full(),
+        json!({ "status": "UP" }),
+        json!({ "status": "UP", "components": { "db": { "status": "UP" }, "diskSpace": { "status": "UP" } } }),
+        json!({ "status": "healthy", "aiAvailability": "ENABLED" }),
+        json!({ "status": "pass", "checks": { "cpu:utilization": [{ "status": "pass" }] } }),
+        json!("ok"),
+    ] {
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.verdict, Verdict::Pass, "{document}: {judgement:?}");
+        assert!(judgement.warnings.is_empty(), "{document}: {judgement:?}");
+    }
+}
+
+#[test]
+fn p3_every_unhealthy_shape_fails() {
+    for document in [
+        json!({ "ready": false }),
+        json!({ "status": "OUT_OF_SERVICE" }),
+        json!({ "status": "DOWN", "components": { "db": { "status": "DOWN" } } }),
+        json!({ "ready": true, "checks": { "database": { "status": "unhealthy" } }, "status": "fail" }),
+        json!({ "status": "healthy", "aiAvailability": "None" }),
+        json!({ "status": "healthy", "aiAvailability": null }),
+        json!({ "status": "ok", "ready": false }),
+        json!({ "checks": { "db": { "status": "down" } } }),
+    ] {
+        assert_eq!(judged(document.clone(), 200).verdict, Verdict::Fail, "{document}");
+    }
+}
+
+#[test]
+fn p3_an_unknown_word_or_no_word_is_never_healthy() {
+    for document in [
+        json!({ "status": "starting" }),
+        json!({}),
+        json!([]),
+        json!(null),
+        json!(42),
+        json!({ "hello": "world" }),
+        json!({ "status": "" }),
+        json!({ "status": 1 }),
+        json!({ "components": { "db": { "status": "warming" } } }),
+    ] {
+        assert_eq!(judged(document.clone(), 200).verdict, Verdict::Inconclusive, "{document}");
+    }
+}
+
+#[test]
+fn p3_an_engine_on_its_way_is_degraded() {
+    let judgement = judged(json!({ "status": "healthy", "aiAvailability": "CONVERTING" }), 200);
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert_eq!(judgement.warnings.len(), 1);
+}
+
+#[test]
+fn p3_healthy_with_a_503_is_a_contradiction() {
+    let judgement = judged(full(), 503);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    assert!(judgement.failures[0].contains("contradiction"), "{judgement:?}");
+}
+
+#[test]
+fn p4_a_non_critical_service_degrades_and_a_critical_one_fails() {
+    let mut document = full();
+    document["status"] = json!("degraded");
+    document["ai_services"][0]["status"] = json!("unhealthy");
+    let judgement = judged_with(document.clone(), &["postgres", "Redis"], &[]);
+    assert_eq!(judgement.verdict, Verdict::Pass);
+    assert!(judgement.warnings.iter().any(|w| w.contains("rtdetr")), "{judgement:?}");
+    document["redis"]["status"] = json!("unhealthy");
+    let judgement = judged_with(document, &["postgres", "redis"], &[]);
+    assert_eq!(judgement.verdict, Verdict::Fail);
+    assert_eq!(judgement.failures, ["critical service redis is unhealthy"]);
+}
+
+#[test]
+fn p4_a_critical_service_that_is_not_in_the_document_fails() {
+    let judgement = judged_with(json!({ "status": "healthy" }), &["postgres"], &[]);
+    assert_eq!(judgement.failures, ["critical service postgres is not in the document"]);
+}
+
+#[test]
+fn p4_every_circuit_must_be_closed_and_half_open_is_not() {
+    for (state, half, open) in [("open", 0, 1), ("half_open", 1, 0)] {
+        let mut document = full();
+        document["ai_services"][0]["circuit_state"] = json!(state);
+        document["circuit_breakers"] = json!({ "total": 5, "open": open, "half_open": half });
+        assert_eq!(judged_with(document.clone(), &[], &[]).verdict, Verdict::Fail, "{state}");
+        assert_eq!(judged_with(document, &[], &["rtdetr"]).verdict, Verdict::Pass, "{state}");
+    }
+    let counted = json!({ "status": "ok", "circuit_breakers": { "open": 2, "half_open": 0 } });
+    let judgement = judged_with(counted, &[], &["rtdetr"]);
+    assert_eq!(judgement.failures, ["2 circuits are not closed"]);
+    for named in [json!({ "db": "open" }), json!([{ "name": "db", "state": "OPEN" }])] {
+        let judgement = judged_with(json!({ "status": "ok", "circuits": named }), &[], &[]);
+        assert_eq!(judgement.failures, ["circuit db is open"]);
+    }
+}
+
+#[test]
+fn p4_a_critical_worker_that_does_not_run_fails() {
+    let mut document = full();
+    document["workers"][0]["running"] = json!(false);
+    assert_eq!(judged_with(document.clone(), &[], &[]).verdict, Verdict::Fail);
+    document["workers"][0]["critical"] = json!(false);
+    assert_eq!(judged_with(document, &[], &[]).verdict, Verdict::Pass);
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let key = prop_oneof![
+        Just("status"),
+        Just("ready"),
+        Just("checks"),
+        Just("components"),
+        Just("name"),
+        Just("circuit_breakers"),
+        Just("open"),
+        Just("workers"),
+        Just("running"),
+        Just("x"),
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        prop_oneof![Just("healthy"), Just("open"), Just("down"), Just("?")].prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 32, 5, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((key.clone(), inner), 0..5).prop_map(|pairs| {
+                Value::Object(pairs.into_iter().map(|(k, v)| (k.to_owned(), v)).collect())
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_document_panics_and_a_pass_always_has_a_good_word(document in any_json()) {
+        let text = document.to_string();
+        let judgement = judged(document, 200);
+        if judgement.verdict == Verdict::Pass {
+            prop_assert!(text.contains("healthy") || text.contains("true"), "{text}");
+        } else {
+            prop_assert!(!judgement.failures.is_empty(), "no reason given for {text}");
+        }
+    }
+}

@@ -1,0 +1,92 @@
+use super::*;
+
+fn release(version: &str) -> Release {
+    Release { version: version.into(), ..Release::default() }
+}
+
+fn started(version: &str) -> Event {
+    Event::Started { release: release(version), by: None }
+}
+
+fn rolled_back(to: &str) -> Event {
+    Event::RolledBack { to: release(to), reason: "bad".into() }
+}
+
+/// A history of (deployment, event), in order.
+fn history(events: Vec<(&str, Event)>) -> History {
+    let records: Vec<Record> = events
+        .into_iter()
+        .enumerate()
+        .map(|(index, (id, event))| Record {
+            seq: index as u64 + 1,
+            at: format!("2026-01-01T00:00:{index:02}Z"),
+            service: "shop".into(),
+            environment: "production".into(),
+            deployment: id.into(),
+            event,
+        })
+        .collect();
+    History::of(&records, "shop", "production")
+}
+
+fn good<'a>(id: &'a str, version: &str) -> Vec<(&'a str, Event)> {
+    vec![(id, started(version)), (id, Event::Mutating), (id, Event::Verified)]
+}
+
+#[test]
+fn e2_a_first_deployment_has_no_target() {
+    let first = history(vec![("a", started("v1")), ("a", Event::Mutating)]);
+    assert_eq!(first.target(&release("v1")), None);
+    assert_eq!(history(vec![]).live(), Live::Nothing);
+}
+
+#[test]
+fn e2_only_verified_releases_are_targets_and_never_simply_the_one_before() {
+    let mut events = good("a", "v1");
+    events.extend([("b", started("v2")), ("b", Event::Mutating)]);
+    events.push(("b", Event::Failed { reason: "x".into() }));
+    events.extend([("c", started("v3")), ("c", Event::Mutating)]);
+    let history = history(events);
+    assert_eq!(history.target(&release("v3")), Some(&release("v1")));
+    assert!(matches!(history.live(), Live::Unknown(d) if d.id == "c"));
+}
+
+#[test]
+fn e2_the_target_is_what_a_rollback_left_running() {
+    let mut events = good("a", "v1");
+    events.extend(good("b", "v2"));
+    events.extend([("c", started("v2")), ("c", rolled_back("v1"))]);
+    events.extend([("d", started("v3"))]);
+    let history = history(events);
+    assert!(matches!(history.live(), Live::Verified(live, _) if live == release("v1")));
+    assert_eq!(history.target(&release("v3")), Some(&release("v1")));
+}
+
+#[test]
+fn a_deployment_that_touched_nothing_changes_nothing() {
+    let mut events = good("a", "v1");
+    events.extend([("b", started("v2")), ("b", Event::Failed { reason: "x".into() })]);
+    assert!(matches!(history(events).live(), Live::Verified(live, _) if live == release("v1")));
+}
+
+#[test]
+fn the_same_artifacts_are_no_target_of_themselves() {
+    let digests = |d: &str| Release { digests: vec![d.into()], ..release("latest") };
+    assert!(!digests("sha256:a").is_same(&digests("sha256:b")));
+    assert!(digests("sha256:a").is_same(&release("latest")));
+    let again = history(good("a", "v1"));
+    assert_eq!(again.target(&release("v1")), None);
+}
+
+#[test]
+fn other_services_and_environments_do_not_count() {
+    let record = Record {
+        seq: 1,
+        at: String::new(),
+        service: "other".into(),
+        environment: "production".into(),
+        deployment: "a".into(),
+        event: started("v1"),
+    };
+    assert_eq!(History::of([&record], "shop", "production"), History::default());
+}

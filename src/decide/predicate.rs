@@ -1,0 +1,317 @@
+//! Predicates on a value: `equals`, `contains`, `matches`, …, written as YAML maps.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use regex::Regex;
+use serde_json::Value;
+
+use super::template;
+
+/// A condition on a value. Several keys of one map must all hold ([`Predicate::All`]).
+#[derive(Debug, Clone)]
+pub enum Predicate {
+    /// The value is there.
+    Exists(bool),
+    /// The value equals this one; numbers compare as numbers.
+    Equals(Value),
+    /// The value is one of these.
+    In(Vec<Value>),
+    /// A string contains this text, or a list this element.
+    Contains(Value),
+    /// A string starts with this text.
+    StartsWith(String),
+    /// A string ends with this text.
+    EndsWith(String),
+    /// A regular expression is found in the string.
+    Matches(Regex),
+    /// A number lies in the bounds.
+    Compare(Comparison, f64),
+    /// The number of elements meets the condition.
+    Count(Box<Predicate>),
+    /// The value is of this JSON type.
+    IsType(JsonType),
+    /// The condition does not hold. An absent value meets no condition, not even a negated one.
+    Not(Box<Predicate>),
+    /// At least one holds.
+    Any(Vec<Predicate>),
+    /// All hold.
+    All(Vec<Predicate>),
+}
+
+/// A numeric comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Comparison {
+    /// Less than.
+    Lt,
+    /// Less than or equal.
+    Lte,
+    /// Greater than.
+    Gt,
+    /// Greater than or equal.
+    Gte,
+}
+
+/// A JSON type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum JsonType {
+    /// `null`.
+    Null,
+    /// `true` or `false`.
+    Boolean,
+    /// Any number.
+    Number,
+    /// A number without a fraction.
+    Integer,
+    /// A string.
+    String,
+    /// A list.
+    List,
+    /// An object.
+    Object,
+}
+
+impl Predicate {
+    /// Whether the condition holds for `value`; `None` is a value that is not there.
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        if let Predicate::Exists(wanted) = self {
+            return value.is_some() == *wanted;
+        }
+        if let Predicate::All(all) = self {
+            return all.iter().all(|one| one.holds(value));
+        }
+        if let Predicate::Any(any) = self {
+            return any.iter().any(|one| one.holds(value));
+        }
+        if let Predicate::Not(inner) = self
+            && matches!(**inner, Predicate::Exists(_))
+        {
+            return !inner.holds(value);
+        }
+        value.is_some_and(|value| self.holds_for(value))
+    }
+
+    /// The condition with `{{name}}` replaced in the texts it compares with. A name that was not
+    /// captured stays as it is written, and so equals nothing.
+    #[must_use]
+    pub fn rendered(&self, variables: &BTreeMap<String, String>) -> Predicate {
+        let text = |text: &String| template::render_lossy(text, variables);
+        let value = |value: &Value| match value {
+            Value::String(inner) => Value::String(text(inner)),
+            other => other.clone(),
+        };
+        let each = |all: &[Predicate]| all.iter().map(|one| one.rendered(variables)).collect();
+        match self {
+            Predicate::Equals(wanted) => Predicate::Equals(value(wanted)),
+            Predicate::In(wanted) => Predicate::In(wanted.iter().map(value).collect()),
+            Predicate::Contains(part) => Predicate::Contains(value(part)),
+            Predicate::StartsWith(start) => Predicate::StartsWith(text(start)),
+            Predicate::EndsWith(end) => Predicate::EndsWith(text(end)),
+            Predicate::Not(inner) => Predicate::Not(Box::new(inner.rendered(variables))),
+            Predicate::Any(any) => Predicate::Any(each(any)),
+            Predicate::All(all) => Predicate::All(each(all)),
+            other => other.clone(),
+        }
+    }
+
+    /// The names that the condition takes from earlier checks.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Predicate::Equals(Value::String(text))
+            | Predicate::Contains(Value::String(text))
+            | Predicate::StartsWith(text)
+            | Predicate::EndsWith(text) => template::names(text),
+            Predicate::In(all) => {
+                all.iter().filter_map(Value::as_str).flat_map(template::names).collect()
+            }
+            Predicate::Not(inner) => inner.names(),
+            Predicate::Any(all) | Predicate::All(all) => {
+                all.iter().flat_map(Predicate::names).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn holds_for(&self, value: &Value) -> bool {
+        match self {
+            Predicate::Equals(wanted) => equal(value, wanted),
+            Predicate::In(wanted) => wanted.iter().any(|wanted| equal(value, wanted)),
+            Predicate::Contains(part) => contains(value, part),
+            Predicate::StartsWith(start) => value.as_str().is_some_and(|v| v.starts_with(start)),
+            Predicate::EndsWith(end) => value.as_str().is_some_and(|v| v.ends_with(end)),
+            Predicate::Matches(regex) => value.as_str().is_some_and(|v| regex.is_match(v)),
+            Predicate::Compare(comparison, limit) => {
+                number(value).is_some_and(|v| comparison.holds(v, *limit))
+            }
+            Predicate::Count(inner) => {
+                count(value).is_some_and(|n| inner.holds(Some(&Value::from(n))))
+            }
+            Predicate::IsType(wanted) => wanted.is_type_of(value),
+            Predicate::Not(inner) => !inner.holds(Some(value)),
+            Predicate::Exists(_) | Predicate::All(_) | Predicate::Any(_) => self.holds(Some(value)),
+        }
+    }
+}
+
+impl Comparison {
+    fn holds(self, value: f64, limit: f64) -> bool {
+        match self {
+            Comparison::Lt => value < limit,
+            Comparison::Lte => value <= limit,
+            Comparison::Gt => value > limit,
+            Comparison::Gte => value >= limit,
+        }
+    }
+
+    fn sign(self) -> &'static str {
+        match self {
+            Comparison::Lt => "<",
+            Comparison::Lte => "≤",
+            Comparison::Gt => ">",
+            Comparison::Gte => "≥",
+        }
+    }
+}
+
+impl JsonType {
+    fn is_type_of(self, value: &Value) -> bool {
+        match self {
+            JsonType::Null => value.is_null(),
+            JsonType::Boolean => value.is_boolean(),
+            JsonType::Number => value.is_number(),
+            JsonType::Integer => {
+                value.is_i64()
+                    || value.is_u64()
+                    || value.as_f64().is_some_and(|v| v.is_finite() && v.fract() == 0.0)
+            }
+            JsonType::String => value.is_string(),
+            JsonType::List => value.is_array(),
+            JsonType::Object => value.is_object(),
+        }
+    }
+}
+
+/// Numbers are equal as numbers; anything else as JSON. Text is never equal to a number.
+fn equal(value: &Value, wanted: &Value) -> bool {
+    match (value, wanted) {
+        (Value::Number(a), Value::Number(b)) => a == b || a.as_f64() == b.as_f64(),
+        _ => value == wanted,
+    }
+}
+
+fn contains(value: &Value, part: &Value) -> bool {
+    match (value, part) {
+        (Value::String(text), Value::String(part)) => text.contains(part.as_str()),
+        (Value::Array(list), part) => list.iter().any(|element| equal(element, part)),
+        (Value::Object(map), Value::String(key)) => map.contains_key(key),
+        _ => false,
+    }
+}
+
+/// A number, or a string that is nothing but one (header values are text).
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
+        _ => None,
+    }
+}
+
+fn count(value: &Value) -> Option<usize> {
+    match value {
+        Value::Array(list) => Some(list.len()),
+        Value::Object(map) => Some(map.len()),
+        Value::String(text) => Some(text.chars().count()),
+        _ => None,
+    }
+}
+
+impl fmt::Display for Predicate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |f: &mut fmt::Formatter<'_>, all: &[Predicate], word: &str| {
+            for (index, one) in all.iter().enumerate() {
+                if index > 0 {
+                    write!(f, " {word} ")?;
+                }
+                write!(f, "{one}")?;
+            }
+            Ok(())
+        };
+        match self {
+            Predicate::Exists(true) => f.write_str("exists"),
+            Predicate::Exists(false) => f.write_str("does not exist"),
+            Predicate::Equals(value) => write!(f, "equals {value}"),
+            Predicate::In(values) => write!(f, "is one of {}", Value::from(values.clone())),
+            Predicate::Contains(value) => write!(f, "contains {value}"),
+            Predicate::StartsWith(text) => write!(f, "starts with {text:?}"),
+            Predicate::EndsWith(text) => write!(f, "ends with {text:?}"),
+            Predicate::Matches(regex) => write!(f, "matches /{regex}/"),
+            Predicate::Compare(comparison, limit) => write!(f, "{} {limit}", comparison.sign()),
+            Predicate::Count(inner) => write!(f, "count {inner}"),
+            Predicate::IsType(wanted) => write!(f, "is of type {wanted:?}"),
+            Predicate::Not(inner) => write!(f, "not ({inner})"),
+            Predicate::Any(all) => list(f, all, "or"),
+            Predicate::All(all) => list(f, all, "and"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn equals(value: Value) -> Predicate {
+        Predicate::Equals(value)
+    }
+
+    #[test]
+    fn numbers_compare_as_numbers_and_text_is_no_number() {
+        assert!(equals(json!(1)).holds(Some(&json!(1.0))));
+        assert!(!equals(json!("1")).holds(Some(&json!(1))));
+        assert!(Predicate::Compare(Comparison::Gte, 3.0).holds(Some(&json!("3"))));
+        for potato in [json!("potato"), json!("NaN"), json!("inf"), json!(null), json!([9])] {
+            assert!(!Predicate::Compare(Comparison::Gt, 0.0).holds(Some(&potato)), "{potato}");
+            assert!(!Predicate::Compare(Comparison::Lte, 0.0).holds(Some(&potato)), "{potato}");
+        }
+    }
+
+    #[test]
+    fn an_absent_value_meets_nothing_but_its_absence() {
+        let not = |inner| Predicate::Not(Box::new(inner));
+        assert!(!equals(json!("x")).holds(None));
+        assert!(!not(equals(json!("x"))).holds(None));
+        assert!(Predicate::Exists(false).holds(None));
+        assert!(not(Predicate::Exists(true)).holds(None));
+        assert!(!not(Predicate::Exists(false)).holds(None));
+    }
+
+    #[test]
+    fn text_and_list_predicates() {
+        let regex = Predicate::Matches(Regex::new("^v[0-9]+$").unwrap());
+        assert!(regex.holds(Some(&json!("v12"))) && !regex.holds(Some(&json!("xv12"))));
+        assert!(Predicate::Contains(json!("b")).holds(Some(&json!(["a", "b"]))));
+        assert!(!Predicate::Contains(json!("b")).holds(Some(&json!(["ab"]))));
+        assert!(Predicate::Contains(json!("b")).holds(Some(&json!("abc"))));
+        let count = Predicate::Count(Box::new(Predicate::Compare(Comparison::Gte, 2.0)));
+        assert!(count.holds(Some(&json!([1, 2]))) && !count.holds(Some(&json!([1]))));
+        assert!(!count.holds(Some(&json!(7))));
+        assert!(Predicate::IsType(JsonType::Integer).holds(Some(&json!(2.0))));
+        assert!(Predicate::In(vec![json!(1), json!("a")]).holds(Some(&json!("a"))));
+    }
+
+    #[test]
+    fn conditions_combine_and_read_well() {
+        let range = Predicate::All(vec![
+            Predicate::Compare(Comparison::Gte, 1.0),
+            Predicate::Compare(Comparison::Lt, 5.0),
+        ]);
+        assert!(range.holds(Some(&json!(4))) && !range.holds(Some(&json!(5))));
+        assert_eq!(range.to_string(), "≥ 1 and < 5");
+        let any = Predicate::Any(vec![equals(json!("UP")), equals(json!("ok"))]);
+        assert!(any.holds(Some(&json!("ok"))));
+        assert_eq!(any.to_string(), r#"equals "UP" or equals "ok""#);
+    }
+}

@@ -1,0 +1,35 @@
+//! Time, and the one sleep.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::{Duration, Instant, SystemTime};
+
+/// A moment on the clock that only goes forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Moment(Instant);
+
+impl Moment {
+    /// Now.
+    pub fn now() -> Self {
+        Self(Instant::now())
+    }
+
+    /// The time since this moment.
+    pub fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// The time of day.
+pub fn wall() -> SystemTime {
+    SystemTime::now()
+}
+
+/// A time of day as RFC 3339 in UTC, to the millisecond.
+pub fn rfc3339(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+/// A number that differs from run to run.
+pub fn seed() -> u64 {
+    RandomState::new().hash_one(std::process::id())
+}

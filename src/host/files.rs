@@ -1,0 +1,149 @@
+//! Files: read whole within bounds, replaced whole, appended and synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// Larger files are refused: nothing that we read is larger.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads a text of at most 64 MiB.
+///
+/// # Errors
+/// When it cannot be read, is larger, or is not UTF-8.
+pub fn read_text(path: impl AsRef<Path>) -> io::Result<String> {
+    let bytes = read(path)?;
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the file is not UTF-8 text"))
+}
+
+/// Reads at most 64 MiB.
+///
+/// # Errors
+/// When it cannot be read or is larger.
+pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 64 MiB"));
+    }
+    Ok(bytes)
+}
+
+/// Replaces a file whole: temporary file beside it, sync, rename, sync of the folder. Missing
+/// folders are made.
+///
+/// # Errors
+/// When any of the steps fails; the old file is then as it was.
+pub fn replace(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
+    let path = path.as_ref();
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    open_to_all(file.path())?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
+/// Temporary files are private; what we leave is for whoever may read the folder.
+#[cfg(unix)]
+fn open_to_all(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn open_to_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Appends and syncs; the file and missing folders are made.
+///
+/// # Errors
+/// When any of the steps fails.
+pub fn append(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
+    let path = path.as_ref();
+    let folder = folder_of(path);
+    fs::create_dir_all(folder)?;
+    let is_new = !path.exists();
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()?;
+    if is_new { sync_folder(folder) } else { Ok(()) }
+}
+
+/// Cuts a file to a length: a torn end is taken off before something is appended.
+///
+/// # Errors
+/// When the file cannot be opened for writing, cut or synced.
+pub fn truncate(path: impl AsRef<Path>, length: u64) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(path)?;
+    file.set_len(length)?;
+    file.sync_all()
+}
+
+/// Opens a log for a child's output, appending.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open_log(path: impl AsRef<Path>) -> io::Result<File> {
+    fs::create_dir_all(folder_of(path.as_ref()))?;
+    OpenOptions::new().create(true).append(true).open(path)
+}
+
+/// The last `count` lines of a file, reading at most its last 256 KiB.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn last_lines(path: impl AsRef<Path>, count: usize) -> io::Result<Vec<String>> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(256 << 10)))?;
+    let mut bytes = Vec::new();
+    file.take(256 << 10).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let lines: Vec<&str> = text.lines().collect();
+    Ok(lines[lines.len().saturating_sub(count)..].iter().map(|line| (*line).to_owned()).collect())
+}
+
+/// Removes a file; one that is not there is no error.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn remove(path: impl AsRef<Path>) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a folder and those above it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_folder(path: impl AsRef<Path>) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+/// Elsewhere folders cannot be opened for syncing; the rename itself is ordered there.
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Whether there is such a file or folder.
+pub fn exists(path: impl AsRef<Path>) -> bool {
+    path.as_ref().exists()
+}

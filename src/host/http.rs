@@ -1,0 +1,337 @@
+//! HTTP: one request, one bounded answer.
+
+use std::io::Read;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ureq::http::{Method, Uri};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::{Agent, Error, Proxy, config::Config, http};
+
+use super::clock::Moment;
+use super::tcp;
+use crate::config::values::Secret;
+use crate::decide::observation::{FailureKind, HttpResponse, Observation, ProbeFailure};
+
+/// Redirects that are followed at most.
+const REDIRECTS: u32 = 10;
+
+/// Whom to trust.
+#[derive(Debug, Clone, Default)]
+pub struct Trust {
+    /// PEM certificates to trust instead of the platform's.
+    pub ca: Option<Vec<u8>>,
+    /// Verify nothing.
+    pub insecure: bool,
+}
+
+/// A request; everything in it may be sent again.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `http://` or `https://`.
+    pub url: String,
+    /// The method.
+    pub method: String,
+    /// Headers with values that are never shown.
+    pub headers: Vec<(String, Secret)>,
+    /// The body.
+    pub body: Option<Vec<u8>>,
+    /// Whether to follow redirects.
+    pub redirects: bool,
+    /// Bytes of the answer's body to read at most.
+    pub max_body: usize,
+    /// The limit of the whole exchange.
+    pub timeout: Duration,
+}
+
+/// A client; connections are not kept, since an old one would answer for the old process.
+#[derive(Debug, Clone)]
+pub struct Client {
+    through_proxy: Agent,
+    direct: Agent,
+}
+
+impl Client {
+    /// Makes a client.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn new(trust: &Trust) -> Result<Self, String> {
+        let roots = match &trust.ca {
+            None => RootCerts::PlatformVerifier,
+            Some(pem) => RootCerts::Specific(Arc::new(certificates(pem)?)),
+        };
+        let tls =
+            TlsConfig::builder().root_certs(roots).disable_verification(trust.insecure).build();
+        let agent = |proxy: Option<Proxy>| {
+            let config = Agent::config_builder()
+                .http_status_as_error(false)
+                .max_redirects(0)
+                .max_redirects_will_error(false)
+                .max_idle_connections(0)
+                .allow_non_standard_methods(true)
+                .user_agent(concat!("waveoff/", env!("CARGO_PKG_VERSION")))
+                .proxy(proxy)
+                .tls_config(tls.clone())
+                .build();
+            Agent::with_parts(config, DefaultConnector::default(), Names)
+        };
+        Ok(Self { through_proxy: agent(Proxy::try_from_env()), direct: agent(None) })
+    }
+
+    /// Sends a request and reads the answer.
+    pub fn send(&self, request: &Request) -> Observation {
+        let started = Moment::now();
+        match self.exchange(request, started) {
+            Ok(response) => {
+                Observation::Http(HttpResponse { elapsed: started.elapsed(), ..response })
+            }
+            Err((kind, message)) => {
+                Observation::Failed(ProbeFailure { kind, message, elapsed: started.elapsed() })
+            }
+        }
+    }
+
+    fn exchange(&self, request: &Request, started: Moment) -> Result<HttpResponse, Failed> {
+        let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
+        let mut uri: Uri =
+            request.url.parse().map_err(|_| not_asked("the address is not a URL"))?;
+        let mut method: Method =
+            request.method.parse().map_err(|_| not_asked("the method is not an HTTP method"))?;
+        let mut with_body = true;
+        let mut redirects = 0;
+        let origin = origin(&uri);
+        loop {
+            let trusted = self::origin(&uri) == origin;
+            let left = request.timeout.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return Err((FailureKind::Timeout, "timed out".into()));
+            }
+            let response = self.once(request, &uri, &method, with_body, trusted, left)?;
+            let location = response.headers().get(http::header::LOCATION);
+            let status = response.status();
+            let next = location
+                .filter(|_| request.redirects && status.is_redirection())
+                .and_then(|location| join(&uri, location.to_str().ok()?));
+            let Some(next) = next else {
+                return read(response, &uri, redirects, request.max_body);
+            };
+            redirects += 1;
+            if redirects > REDIRECTS {
+                return Err((FailureKind::Broken, format!("more than {REDIRECTS} redirects")));
+            }
+            if matches!(status.as_u16(), 301..=303) && method != Method::HEAD {
+                (method, with_body) = (Method::GET, false);
+            }
+            uri = next;
+        }
+    }
+
+    /// One exchange. Headers go only to the origin that they were given for.
+    fn once(
+        &self,
+        request: &Request,
+        uri: &Uri,
+        method: &Method,
+        with_body: bool,
+        trusted: bool,
+        timeout: Duration,
+    ) -> Result<http::Response<ureq::Body>, Failed> {
+        let mut builder = http::Request::builder().method(method).uri(uri);
+        if trusted {
+            for (name, value) in &request.headers {
+                builder = builder.header(name, value.expose());
+            }
+        }
+        let local = uri.host().is_some_and(is_loopback);
+        let agent = if local { &self.direct } else { &self.through_proxy };
+        let wrong = |_| (FailureKind::NotAsked, "a header's name or value is not valid".to_owned());
+        let sent = match &request.body {
+            Some(body) if with_body => {
+                let sent = builder.body(body.as_slice()).map_err(wrong)?;
+                agent.run(agent.configure_request(sent).timeout_global(Some(timeout)).build())
+            }
+            _ => {
+                let sent = builder.body(()).map_err(wrong)?;
+                agent.run(agent.configure_request(sent).timeout_global(Some(timeout)).build())
+            }
+        };
+        sent.map_err(|error| failure(&error))
+    }
+}
+
+type Failed = (FailureKind, String);
+
+fn read(
+    response: http::Response<ureq::Body>,
+    uri: &Uri,
+    redirects: u32,
+    max_body: usize,
+) -> Result<HttpResponse, Failed> {
+    let (head, body) = response.into_parts();
+    let headers = head.headers.iter().map(|(name, value)| {
+        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+    });
+    let headers: Vec<_> = headers.collect();
+    let mut bytes = Vec::new();
+    let mut bounded = body.into_reader().take(max_body as u64 + 1);
+    bounded.read_to_end(&mut bytes).map_err(|error| {
+        let (kind, message) = io_failure(&error);
+        (kind, format!("status {}, then the body: {message}", head.status.as_u16()))
+    })?;
+    let truncated = bytes.len() > max_body;
+    bytes.truncate(max_body);
+    Ok(HttpResponse {
+        url: uri.to_string(),
+        status: head.status.as_u16(),
+        headers,
+        body: bytes,
+        truncated,
+        redirects,
+        elapsed: Duration::ZERO,
+    })
+}
+
+/// What a library error means, in words of ours: its own may quote the address, which may hold a
+/// secret.
+fn failure(error: &Error) -> Failed {
+    use FailureKind::{Broken, NameNotFound, NotAsked, Refused, Timeout, Tls};
+    match error {
+        Error::Timeout(_) => (Timeout, "timed out".into()),
+        Error::HostNotFound => (NameNotFound, "the name does not resolve".into()),
+        Error::ConnectionFailed => (Refused, "connection refused".into()),
+        Error::Io(error) => io_failure(error),
+        Error::Tls(why) => (Tls, format!("TLS: {why}")),
+        Error::Rustls(error) => (Tls, format!("TLS: {error}")),
+        Error::Pem(error) => (NotAsked, format!("certificates: {error}")),
+        Error::InvalidProxyUrl => (NotAsked, "the proxy's address is not a URL".into()),
+        Error::ConnectProxyFailed(why) => (NotAsked, format!("the proxy refused: {why}")),
+        Error::BadUri(_) => (NotAsked, "the address is not a URL".into()),
+        Error::LargeResponseHeader(size, limit) => {
+            (Broken, format!("the headers have {size} bytes, {limit} are accepted"))
+        }
+        Error::Protocol(error) => (Broken, format!("the answer is not HTTP: {error}")),
+        Error::Http(error) => (NotAsked, format!("the request is not valid: {error}")),
+        other => (Broken, other.to_string()),
+    }
+}
+
+fn io_failure(error: &std::io::Error) -> Failed {
+    if let Some(inner) = error.get_ref() {
+        if let Some(inner) = inner.downcast_ref::<Error>() {
+            return failure(inner);
+        }
+        let text = inner.to_string();
+        if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
+            return (FailureKind::Tls, format!("TLS: {text}"));
+        }
+    }
+    (tcp::kind_of(error), tcp::words(error))
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let all: Vec<_> = parse_pem(pem)
+        .filter_map(|item| match item {
+            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error.to_string())),
+        })
+        .collect::<Result<_, _>>()?;
+    if all.is_empty() { Err("there is no PEM certificate in it".into()) } else { Ok(all) }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    tcp::is_localhost(bare)
+        || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// Scheme, host and port: to another one no header goes.
+fn origin(uri: &Uri) -> (Option<String>, Option<String>, u16) {
+    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+    let lower = |text: &str| text.to_ascii_lowercase();
+    (uri.scheme_str().map(lower), uri.host().map(lower), uri.port_u16().unwrap_or(default))
+}
+
+/// The address that a `Location` means (RFC 3986 §5.2, without dot segments, which servers resolve).
+fn join(base: &Uri, location: &str) -> Option<Uri> {
+    let scheme = base.scheme_str()?;
+    let authority = base.authority()?;
+    let whole = if location.starts_with("http://") || location.starts_with("https://") {
+        location.to_owned()
+    } else if let Some(rest) = location.strip_prefix("//") {
+        format!("{scheme}://{rest}")
+    } else if location.starts_with('/') {
+        format!("{scheme}://{authority}{location}")
+    } else if location.starts_with('?') {
+        format!("{scheme}://{authority}{}{location}", base.path())
+    } else {
+        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
+        format!("{scheme}://{authority}{folder}/{location}")
+    };
+    let without_fragment = whole.split('#').next()?;
+    without_fragment.parse().ok()
+}
+
+/// Resolves names as [`tcp::resolve`] does: `localhost` is both loopback addresses.
+#[derive(Debug)]
+struct Names;
+
+impl Resolver for Names {
+    fn resolve(
+        &self,
+        uri: &Uri,
+        _: &Config,
+        timeout: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, Error> {
+        let host = uri.host().ok_or(Error::HostNotFound)?;
+        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
+        let limit =
+            if timeout.after.is_not_happening() { Duration::from_secs(30) } else { *timeout.after };
+        let found =
+            tcp::resolve(host, uri.port_u16().unwrap_or(default), limit).map_err(|error| {
+                match error.kind() {
+                    std::io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
+                    _ => Error::HostNotFound,
+                }
+            })?;
+        let mut addresses = self.empty();
+        for address in found.into_iter().take(16) {
+            addresses.push(address);
+        }
+        if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(base: &str, location: &str) -> String {
+        join(&base.parse().unwrap(), location).map(|uri| uri.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn p6_locations_are_resolved() {
+        for (location, wanted) in [
+            ("/login", "http://a.test:8080/login"),
+            ("login?x=1#top", "http://a.test:8080/one/login?x=1"),
+            ("?page=2", "http://a.test:8080/one/two?page=2"),
+            ("//b.test/x", "http://b.test/x"),
+            ("https://b.test/x", "https://b.test/x"),
+        ] {
+            assert_eq!(joined("http://a.test:8080/one/two", location), wanted, "{location}");
+        }
+    }
+
+    #[test]
+    fn another_port_or_scheme_is_another_origin() {
+        let origin = |text: &str| origin(&text.parse().unwrap());
+        assert_eq!(origin("http://A.test/x"), origin("http://a.test:80/y"));
+        for other in ["https://a.test/", "http://a.test:81/", "http://b.test/"] {
+            assert_ne!(origin("http://a.test/"), origin(other), "{other}");
+        }
+    }
+}

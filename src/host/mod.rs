@@ -1,0 +1,13 @@
+//! The only ambient authority: clocks, sockets, processes, files, the environment, signals.
+
+#![expect(clippy::disallowed_methods, reason = "this is the one place where they are allowed")]
+
+pub mod clock;
+pub mod env;
+pub mod files;
+pub mod http;
+pub mod process;
+pub mod signals;
+pub mod system;
+pub mod tcp;
+pub mod terminal;

@@ -1,0 +1,349 @@
+//! Programs: run with bounds, started for good, asked whether they live, stopped.
+
+use std::io::{self, Read};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::clock::Moment;
+use super::signals::Cancel;
+use crate::config::values::{Argv, Secret};
+use crate::decide::observation::CommandOutput;
+
+/// Output that is kept of each stream: its end.
+const KEPT: usize = 64 << 10;
+/// How often a child is asked whether it has ended.
+const TICK: Duration = Duration::from_millis(10);
+/// How long to go on reading after the child has ended: a process that it left behind may hold
+/// the other end of the pipe for ever.
+const DRAIN: Duration = Duration::from_millis(300);
+/// Time between SIGTERM and SIGKILL for a command that is out of time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// A program to run, as data: never a shell string.
+#[derive(Debug, Clone)]
+pub struct CommandSpec {
+    /// The program and its arguments.
+    pub argv: Argv,
+    /// Environment besides the caller's.
+    pub env: Vec<(String, Secret)>,
+    /// The working folder; the caller's if absent.
+    pub dir: Option<String>,
+}
+
+impl CommandSpec {
+    /// A program in the caller's folder and environment.
+    pub fn new(argv: Argv) -> Self {
+        Self { argv, env: Vec::new(), dir: None }
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.argv.0[0]);
+        command.args(&self.argv.0[1..]);
+        command.envs(self.env.iter().map(|(name, value)| (name, value.expose())));
+        if let Some(dir) = &self.dir {
+            command.current_dir(dir);
+        }
+        own_group(&mut command);
+        command
+    }
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ran {
+    /// By itself.
+    Ended(CommandOutput),
+    /// We ended it after its time.
+    TimedOut(CommandOutput),
+    /// We ended it because of a cancellation.
+    Cancelled(CommandOutput),
+}
+
+/// Receives output as it comes.
+pub type Relay = Arc<dyn Fn(&[u8]) + Send + Sync>;
+
+/// Runs a program to its end, its time-out or a cancellation; then its whole process group is
+/// ended. Standard input is empty.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run(
+    spec: &CommandSpec,
+    timeout: Duration,
+    cancel: &Cancel,
+    relay: Option<Relay>,
+) -> io::Result<Ran> {
+    let started = Moment::now();
+    let mut command = spec.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    let stdout = Tail::of(child.stdout.take(), relay.clone());
+    let stderr = Tail::of(child.stderr.take(), relay);
+    let mut ended: fn(CommandOutput) -> Ran = Ran::Ended;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if started.elapsed() >= timeout {
+            ended = Ran::TimedOut;
+            break end_group(&mut child)?;
+        }
+        if cancel.sleep(TICK.min(timeout.saturating_sub(started.elapsed()))) {
+            ended = Ran::Cancelled;
+            break end_group(&mut child)?;
+        }
+    };
+    let elapsed = started.elapsed();
+    Ok(ended(CommandOutput {
+        code: status.code(),
+        signal: signal_of(status),
+        stdout: stdout.finish(),
+        stderr: stderr.finish(),
+        elapsed,
+    }))
+}
+
+/// The end of a stream, read by a thread of its own.
+struct Tail {
+    kept: Arc<Mutex<Vec<u8>>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Tail {
+    fn of(stream: Option<impl Read + Send + 'static>, relay: Option<Relay>) -> Self {
+        let kept = Arc::new(Mutex::new(Vec::new()));
+        let shared = kept.clone();
+        let thread = stream.map(|mut stream| {
+            std::thread::spawn(move || {
+                let mut chunk = [0; 8192];
+                while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                    if let Some(relay) = &relay {
+                        relay(&chunk[..count]);
+                    }
+                    let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
+                    kept.extend_from_slice(&chunk[..count]);
+                    let excess = kept.len().saturating_sub(KEPT);
+                    kept.drain(..excess);
+                }
+            })
+        });
+        Self { kept, thread }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        let started = Moment::now();
+        let nobody = Cancel::default();
+        while let Some(thread) = &self.thread {
+            if thread.is_finished() || started.elapsed() >= DRAIN {
+                break;
+            }
+            nobody.sleep(Duration::from_millis(1));
+        }
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// A program that goes on after us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Started {
+    /// Its process id, which is its process group's too.
+    pub pid: u32,
+    /// When it started, in the kernel's ticks: with the id it names one process for ever.
+    pub ticks: Option<u64>,
+}
+
+/// Starts a program that goes on after us, its output appended to a log. It is in a process
+/// group of its own and does not carry the mark by which a CI runner ends what a job leaves.
+///
+/// # Errors
+/// When it cannot be started, or the log cannot be opened.
+pub fn start(spec: &CommandSpec, log: &str) -> io::Result<Started> {
+    let out = super::files::open_log(log)?;
+    let errors = out.try_clone()?;
+    let mut command = spec.command();
+    command.stdin(Stdio::null()).stdout(out).stderr(errors).env_remove("RUNNER_TRACKING_ID");
+    let child = command.spawn()?;
+    let pid = child.id();
+    Ok(Started { pid, ticks: stat(pid).map(|(_, ticks)| ticks) })
+}
+
+/// Whether exactly this process lives. One that has ended and was not waited for does not.
+pub fn is_alive(process: Started) -> bool {
+    if cfg!(target_os = "linux") {
+        return stat(process.pid).is_some_and(|(state, ticks)| {
+            !matches!(state, 'Z' | 'X') && process.ticks.is_none_or(|known| known == ticks)
+        });
+    }
+    signal_group(process.pid, None)
+}
+
+/// Ends a process and its group: SIGTERM, `grace`, SIGKILL. Returns whether it went by itself.
+///
+/// # Errors
+/// When it lives on even so.
+pub fn stop(process: Started, grace: Duration) -> io::Result<bool> {
+    if !is_alive(process) {
+        return Ok(true);
+    }
+    signal_group(process.pid, Some(false));
+    if gone_within(process, grace) {
+        return Ok(true);
+    }
+    signal_group(process.pid, Some(true));
+    if gone_within(process, GRACE) {
+        return Ok(false);
+    }
+    Err(io::Error::other(format!("process {} does not end, even by SIGKILL", process.pid)))
+}
+
+fn gone_within(process: Started, limit: Duration) -> bool {
+    let started = Moment::now();
+    let nobody = Cancel::default();
+    while is_alive(process) {
+        if started.elapsed() >= limit {
+            return false;
+        }
+        nobody.sleep(TICK);
+    }
+    true
+}
+
+/// The state letter and the start time of a process, from `/proc/PID/stat` (proc(5), fields 3
+/// and 22). The name in parentheses may contain anything, parentheses too.
+fn stat(pid: u32) -> Option<(char, u64)> {
+    let text = super::files::read_text(format!("/proc/{pid}/stat")).ok()?;
+    let rest = &text[text.rfind(')')? + 1..];
+    let mut fields = rest.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    let ticks = fields.nth(18)?.parse().ok()?;
+    Some((state, ticks))
+}
+
+#[cfg(unix)]
+fn own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+#[cfg(not(unix))]
+fn own_group(_: &mut Command) {}
+
+/// Ends the child's group and waits for the child.
+fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
+    let pid = child.id();
+    let started = Moment::now();
+    let nobody = Cancel::default();
+    if !signal_group(pid, Some(false)) {
+        child.kill()?;
+    }
+    while started.elapsed() < GRACE {
+        if let Some(status) = child.try_wait()? {
+            // What is left of the group ignores SIGTERM or is slow; its leader is gone.
+            signal_group(pid, Some(true));
+            return Ok(status);
+        }
+        nobody.sleep(TICK);
+    }
+    signal_group(pid, Some(true));
+    child.wait()
+}
+
+/// Signals a group: none asks whether it is there, false is SIGTERM, true is SIGKILL. Tells
+/// whether it could be signalled.
+#[cfg(unix)]
+fn signal_group(pid: u32, kill: Option<bool>) -> bool {
+    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
+    let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
+    match kill {
+        None => test_kill_process_group(group).is_ok(),
+        Some(false) => kill_process_group(group, Signal::TERM).is_ok(),
+        Some(true) => kill_process_group(group, Signal::KILL).is_ok(),
+    }
+}
+
+#[cfg(not(unix))]
+fn signal_group(_: u32, _: Option<bool>) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal_of(_: ExitStatus) -> Option<i32> {
+    None
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> CommandSpec {
+        CommandSpec::new(Argv(["sh", "-c", script].map(Into::into).into()))
+    }
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn output_and_exit_code_are_kept() {
+        let ran = run(&sh("echo out; echo err >&2; exit 3"), LONG, &Cancel::default(), None);
+        let Ok(Ran::Ended(output)) = ran else { panic!("{ran:?}") };
+        assert_eq!(
+            (output.code, output.stdout, output.stderr),
+            (Some(3), b"out\n".into(), b"err\n".into())
+        );
+    }
+
+    #[test]
+    fn a_child_left_behind_does_not_hold_us_up() {
+        let started = Moment::now();
+        let ran = run(&sh("sleep 30 & echo done"), LONG, &Cancel::default(), None).unwrap();
+        assert!(matches!(ran, Ran::Ended(output) if output.stdout == b"done\n"));
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn a_command_out_of_time_is_ended_with_its_children() {
+        let ran = run(&sh("sleep 600 & wait"), Duration::from_millis(50), &Cancel::default(), None);
+        assert!(matches!(ran, Ok(Ran::TimedOut(output)) if output.signal == Some(15)));
+    }
+
+    #[test]
+    fn endless_output_is_bounded() {
+        let script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end";
+        let ran = run(&sh(script), LONG, &Cancel::default(), None);
+        let Ok(Ran::Ended(output)) = ran else { panic!("{ran:?}") };
+        assert!(output.stdout.len() <= KEPT && output.stdout.ends_with(b"end\n"));
+    }
+
+    #[test]
+    fn d11_a_started_process_lives_until_it_is_stopped() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log").display().to_string();
+        let process = start(&sh("echo up; exec sleep 600"), &log).unwrap();
+        assert!(is_alive(process));
+        assert!(
+            !is_alive(Started { ticks: Some(1), ..process }),
+            "another start is another process"
+        );
+        assert!(stop(process, Duration::from_secs(10)).unwrap());
+        assert!(!is_alive(process));
+        assert!(stop(process, Duration::ZERO).unwrap(), "stopping twice is no error");
+    }
+
+    #[test]
+    fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let spec = sh("trap '' TERM; echo ready; while :; do sleep 1; done");
+        let process = start(&spec, &log.display().to_string()).unwrap();
+        while !crate::host::files::read_text(&log).unwrap_or_default().contains("ready") {
+            std::thread::yield_now();
+        }
+        assert!(!stop(process, Duration::from_millis(50)).unwrap());
+        assert!(!is_alive(process));
+    }
+}

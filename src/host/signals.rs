@@ -1,0 +1,89 @@
+//! Cancelling: SIGINT and SIGTERM become a flag that every sleeper wakes up for.
+
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::clock::Moment;
+
+/// Whether to stop, shared by all threads.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel {
+    shared: Arc<(Mutex<Option<&'static str>>, Condvar)>,
+}
+
+impl Cancel {
+    /// One that SIGINT and SIGTERM set. A second signal ends the process at once, as it would
+    /// without us.
+    ///
+    /// # Errors
+    /// When the handlers cannot be installed.
+    #[cfg(unix)]
+    pub fn on_signals() -> std::io::Result<Self> {
+        use signal_hook::consts::{SIGINT, SIGTERM};
+        let cancel = Self::default();
+        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let setter = cancel.clone();
+        std::thread::Builder::new().name("signals".into()).spawn(move || {
+            for signal in signals.forever() {
+                if setter.reason().is_some() {
+                    // The default action ends the process; if it cannot, it was asked once already.
+                    signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
+                }
+                setter.set(if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+            }
+        })?;
+        Ok(cancel)
+    }
+
+    /// One that is only set by the program itself.
+    ///
+    /// # Errors
+    /// Never here.
+    #[cfg(not(unix))]
+    pub fn on_signals() -> std::io::Result<Self> {
+        Ok(Self::default())
+    }
+
+    /// Asks everybody to stop.
+    pub fn set(&self, reason: &'static str) {
+        let (state, woken) = &*self.shared;
+        *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
+        woken.notify_all();
+    }
+
+    /// Why to stop, if so.
+    pub fn reason(&self) -> Option<&'static str> {
+        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sleeps, but not past a cancellation; tells whether there was one.
+    pub fn sleep(&self, pause: Duration) -> bool {
+        let started = Moment::now();
+        let (state, woken) = &*self.shared;
+        let mut reason = state.lock().unwrap_or_else(PoisonError::into_inner);
+        while reason.is_none() {
+            let left = pause.saturating_sub(started.elapsed());
+            if left.is_zero() {
+                return false;
+            }
+            reason = woken.wait_timeout(reason, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sleeper_wakes_when_it_is_cancelled() {
+        let cancel = Cancel::default();
+        let sleeper = cancel.clone();
+        let thread = std::thread::spawn(move || sleeper.sleep(Duration::from_secs(600)));
+        cancel.set("SIGTERM");
+        assert!(thread.join().unwrap());
+        assert_eq!(cancel.reason(), Some("SIGTERM"));
+        assert!(cancel.sleep(Duration::from_secs(600)));
+    }
+}

@@ -1,0 +1,84 @@
+//! Figures of this machine.
+
+use std::io;
+
+use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reading, Unit};
+
+/// The share of the file system of `path` that is in use, counted as `df` does: what is used of
+/// what an ordinary user could use.
+pub fn disk(path: &str) -> Observation {
+    let what = format!("disk used on {path}");
+    observed(what, Unit::Share, disk_used(path).map_err(|error| format!("{path}: {error}")))
+}
+
+#[cfg(unix)]
+fn disk_used(path: &str) -> io::Result<f64> {
+    let stat = rustix::fs::statvfs(path)?;
+    let used = stat.f_blocks.saturating_sub(stat.f_bfree);
+    let whole = used + stat.f_bavail;
+    if whole == 0 {
+        return Err(io::Error::other("the file system has no size"));
+    }
+    Ok(used as f64 / whole as f64)
+}
+
+#[cfg(not(unix))]
+fn disk_used(_: &str) -> io::Result<f64> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The share of memory that is in use: what is not available (`MemAvailable`).
+pub fn memory() -> Observation {
+    let read = super::files::read_text("/proc/meminfo").map_err(|error| error.to_string());
+    let share = read.and_then(|text| memory_used(&text).ok_or("/proc/meminfo is strange".into()));
+    observed("memory used".into(), Unit::Share, share)
+}
+
+fn memory_used(text: &str) -> Option<f64> {
+    let field = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        line.split_whitespace().next()?.parse::<f64>().ok()
+    };
+    let (total, available) = (field("MemTotal")?, field("MemAvailable")?);
+    (total > 0.0).then(|| 1.0 - available / total)
+}
+
+/// The load average of the last minute.
+pub fn load() -> Observation {
+    let read = super::files::read_text("/proc/loadavg").map_err(|error| error.to_string());
+    let load = read.and_then(|text| {
+        let first = text.split_whitespace().next().and_then(|first| first.parse().ok());
+        first.ok_or("/proc/loadavg is strange".into())
+    });
+    observed("load average of the last minute".into(), Unit::Number, load)
+}
+
+fn observed(what: String, unit: Unit, value: Result<f64, String>) -> Observation {
+    match value {
+        Ok(value) => Observation::Reading(Reading { what, value, unit }),
+        Err(message) => Observation::Failed(ProbeFailure {
+            kind: FailureKind::NotAsked,
+            message: format!("{what} cannot be read: {message}"),
+            elapsed: std::time::Duration::ZERO,
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p10_memory_is_what_is_not_available() {
+        let used = memory_used("MemTotal: 1000 kB\nMemFree: 1 kB\nMemAvailable:  250 kB\n");
+        assert_eq!(used, Some(0.75));
+        assert_eq!(memory_used("MemTotal: 0 kB\nMemAvailable: 0 kB"), None);
+        assert_eq!(memory_used("garbage"), None);
+    }
+
+    #[test]
+    fn p10_a_folder_that_is_not_there_cannot_be_read_and_is_no_pass() {
+        let Observation::Failed(failure) = disk("/nowhere/at/all") else { panic!("was read") };
+        assert_eq!(failure.kind, FailureKind::NotAsked);
+    }
+}

@@ -1,0 +1,114 @@
+//! Keeping secrets out of everything that is written.
+
+use std::collections::BTreeSet;
+
+/// The texts that must not be shown, and what stands in their place.
+#[derive(Clone, Default)]
+pub struct Mask {
+    secrets: BTreeSet<String>,
+}
+
+/// Shorter texts would mask half of every sentence and protect nothing.
+const SHORTEST: usize = 4;
+const STARS: &str = "***";
+
+impl Mask {
+    /// Of variables: those whose names say that they are secret.
+    pub fn of_variables(variables: &BTreeSet<(String, String)>) -> Mask {
+        let mut mask = Mask::default();
+        for (name, value) in variables {
+            if is_secret_name(name) {
+                mask.add(value);
+            }
+        }
+        mask
+    }
+
+    /// Adds a text, and each line of it.
+    pub fn add(&mut self, secret: &str) {
+        for line in secret.lines().chain([secret]) {
+            let line = line.trim();
+            if line.len() >= SHORTEST {
+                self.secrets.insert(line.to_owned());
+            }
+        }
+    }
+
+    /// Adds all of another.
+    pub fn merge(&mut self, other: &Mask) {
+        self.secrets.extend(other.secrets.iter().cloned());
+    }
+
+    /// The text with every secret replaced by `***`; the longest first, so that no end of one stays.
+    pub fn apply(&self, text: &str) -> String {
+        let mut secrets: Vec<&String> = self.secrets.iter().collect();
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        let mut masked = text.to_owned();
+        for secret in secrets {
+            if masked.contains(secret.as_str()) {
+                masked = masked.replace(secret.as_str(), STARS);
+            }
+        }
+        masked
+    }
+}
+
+impl std::fmt::Debug for Mask {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Mask({} secrets)", self.secrets.len())
+    }
+}
+
+/// Whether a name says that its value is secret.
+pub fn is_secret_name(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    [
+        "token",
+        "secret",
+        "password",
+        "passwd",
+        "api-key",
+        "api_key",
+        "apikey",
+        "credential",
+        "auth",
+        "cookie",
+        "private",
+        "session",
+        "webhook",
+        "dsn",
+    ]
+    .iter()
+    .any(|word| name.contains(word))
+        || name.ends_with("_key")
+        || name.ends_with("-key")
+        || name.ends_with("_pat")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn names_tell_secrets() {
+        for name in ["GITHUB_TOKEN", "Authorization", "Set-Cookie", "X-Api-Key", "DB_PASSWORD"] {
+            assert!(is_secret_name(name), "{name}");
+        }
+        for name in ["PATH", "VERSION", "Content-Type", "KEYBOARD"] {
+            assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_masked_is_left(secrets in prop::collection::vec("[a-c]{4,8}", 1..4), text in "[a-d ]{0,60}") {
+            let mut mask = Mask::default();
+            secrets.iter().for_each(|secret| mask.add(secret));
+            let masked = mask.apply(&text);
+            for secret in &secrets {
+                prop_assert!(!masked.contains(secret.as_str()), "{masked} has {secret}");
+            }
+        }
+    }
+}
