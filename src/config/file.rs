@@ -141,27 +141,11 @@ fn mistake(file: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
 
 fn known(word: &str, expected: &[&'static str]) -> Option<String> {
     let list = expected.join(", ");
-    let close = expected.iter().min_by_key(|known| distance(word, known));
-    match close.filter(|known| distance(word, known) <= 2) {
+    let close = expected.iter().min_by_key(|known| strsim::levenshtein(word, known));
+    match close.filter(|known| strsim::levenshtein(word, known) <= 2) {
         Some(close) => Some(format!("did you mean `{close}`? known are: {list}")),
         None => Some(format!("known are: {list}")),
     }
-}
-
-/// Levenshtein's distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 /// The reader ends its messages with the place, which stands before them already.

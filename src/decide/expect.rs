@@ -7,11 +7,12 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::health::{self, HealthDocument, HealthOptions};
-use super::observation::{FailureKind, HttpResponse, Observation};
+use super::observation::{FailureKind, HttpResponse, Observation, Unit};
 use super::predicate::Predicate;
 use super::status_set::StatusSet;
 use super::template::Template;
 use super::verdict::Verdict;
+use super::words::{same_version, shorten, show_duration};
 
 /// What must hold of an observation.
 #[derive(Debug, Clone)]
@@ -37,7 +38,9 @@ pub enum Expect {
     /// A program's exit code.
     ExitCode(Predicate),
     /// A figure of the machine lies below this value.
-    Below(f64),
+    Below(f64, Unit),
+    /// A connection was accepted.
+    Connected,
 }
 
 /// Where in an observation a text is found: for versions and captures.
@@ -97,7 +100,7 @@ impl Expect {
         let finding = |found: String, verdict| Finding {
             what: what.clone(),
             wanted: wanted.clone(),
-            found: shorten(&found),
+            found: shorten(&found, SHOWN),
             verdict,
             warnings: Vec::new(),
         };
@@ -124,6 +127,18 @@ impl Expect {
             Ok(Seen::Value(value, shown)) => {
                 finding(shown, holds(self.holds(Some(&value), context)))
             }
+        }
+    }
+
+    /// The captured values that the expectation compares with.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Expect::Header(_, predicate)
+            | Expect::Body(predicate)
+            | Expect::Stderr(predicate)
+            | Expect::JsonPath(_, predicate) => predicate.names(),
+            Expect::Version(_, Some(wanted)) => wanted.names(),
+            _ => Vec::new(),
         }
     }
 
@@ -171,8 +186,11 @@ impl Expect {
                     ))),
                 }
             }
-            (Expect::Below(_), Observation::Reading(reading)) => {
+            (Expect::Below(..), Observation::Reading(reading)) => {
                 Ok(Seen::Value(reading.value.into(), reading.unit.show(reading.value)))
+            }
+            (Expect::Connected, Observation::Connected { peer, .. }) => {
+                Ok(Seen::Value(peer.as_str().into(), peer.clone()))
             }
             _ => Err("this kind of check has nothing to compare".into()),
         }
@@ -199,7 +217,8 @@ impl Expect {
                     _ => false,
                 }
             }
-            Expect::Below(limit) => number.is_some_and(|v| v < *limit),
+            Expect::Below(limit, _) => number.is_some_and(|v| v < *limit),
+            Expect::Connected => value.is_some(),
             Expect::Health(_) => false,
         }
     }
@@ -228,7 +247,8 @@ impl Expect {
             ),
             Expect::Health(_) => ("health".into(), "healthy".into()),
             Expect::ExitCode(predicate) => ("exit code".into(), show(predicate)),
-            Expect::Below(limit) => ("value".into(), format!("< {limit}")),
+            Expect::Below(limit, unit) => ("value".into(), format!("< {}", unit.show(*limit))),
+            Expect::Connected => ("connected to".into(), "a connection".into()),
         }
     }
 }
@@ -299,18 +319,6 @@ pub fn verdict_of_failure(kind: FailureKind) -> Verdict {
     }
 }
 
-/// Whether two texts name the same version: a `v` before a digit does not matter.
-pub fn same_version(a: &str, b: &str) -> bool {
-    fn bare(version: &str) -> &str {
-        let version = version.trim();
-        version
-            .strip_prefix('v')
-            .filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
-            .unwrap_or(version)
-    }
-    !bare(a).is_empty() && bare(a) == bare(b)
-}
-
 fn wanted_version(own: Option<&Template>, context: &Context) -> Option<String> {
     match own {
         Some(template) => template.render(&context.variables).ok(),
@@ -362,22 +370,6 @@ fn one(path: &JsonPath, document: Value) -> Result<String, String> {
         [] => Err(format!("{path} selects nothing")),
         [_] => Err(format!("{path} selects no text, number or boolean")),
         several => Err(format!("{path} selects {} values, one is needed", several.len())),
-    }
-}
-
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(SHOWN) {
-        Some((at, _)) => format!("{}…", &text[..at]),
-        None => text.into(),
-    }
-}
-
-/// A duration for people: milliseconds below a second, then seconds with two digits.
-pub fn show_duration(duration: Duration) -> String {
-    match duration.as_secs_f64() {
-        s if s < 1.0 => format!("{} ms", duration.as_millis()),
-        s if s < 120.0 => format!("{s:.2} s"),
-        _ => humantime::format_duration(Duration::from_secs(duration.as_secs())).to_string(),
     }
 }
 

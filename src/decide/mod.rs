@@ -12,3 +12,4 @@ pub mod status_set;
 pub mod template;
 pub mod verdict;
 pub mod wait;
+pub mod words;

@@ -168,6 +168,15 @@ pub fn start(spec: &CommandSpec, log: &str) -> io::Result<Started> {
     Ok(Started { pid, ticks: stat(pid).map(|(_, ticks)| ticks) })
 }
 
+/// The process that a pid file names: its id, and behind it, if we wrote it, its start time. A
+/// file that is not there or holds something else names none.
+pub fn read_pid_file(file: &str) -> Option<Started> {
+    let text = super::files::read_text(file).ok()?;
+    let mut words = text.split_whitespace();
+    let pid = words.next()?.parse().ok().filter(|pid| *pid != 0)?;
+    Some(Started { pid, ticks: words.next().and_then(|ticks| ticks.parse().ok()) })
+}
+
 /// Whether exactly this process lives. One that has ended and was not waited for does not.
 pub fn is_alive(process: Started) -> bool {
     if cfg!(target_os = "linux") {

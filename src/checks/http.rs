@@ -1,0 +1,289 @@
+//! HTTP and HTTPS.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::{Attempt, Kind, Probe, Surroundings};
+use crate::config::CheckSpec;
+use crate::config::check::AuthSpec;
+use crate::config::values::Secret;
+use crate::decide::expect::Expect;
+use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
+use crate::decide::status_set::StatusSet;
+use crate::decide::template::{Template, names, render_lossy};
+use crate::decide::verdict::Severity;
+use crate::host::files;
+use crate::host::http::{Client, Request, Trust};
+
+const KEYS: &[&str] = &[
+    "method",
+    "headers",
+    "body",
+    "json",
+    "auth",
+    "redirects",
+    "ca",
+    "insecure",
+    "max-body",
+    "health",
+    "critical",
+    "except-circuits",
+];
+
+/// An address.
+pub(super) static URL: Kind =
+    Kind { key: "url", keys: KEYS, severity: Severity::Critical, build: from_url };
+/// A path on the service that is being deployed.
+pub(super) static PATH: Kind =
+    Kind { key: "path", keys: KEYS, severity: Severity::Critical, build: from_path };
+
+/// Bytes of a body that are read when the check does not say.
+const MAX_BODY: u32 = 1 << 20;
+/// Nobody means more than this.
+const MOST_BODY: u32 = 64 << 20;
+
+struct Http {
+    url: Template,
+    method: String,
+    headers: Vec<(String, Template)>,
+    body: Option<Template>,
+    redirects: bool,
+    max_body: usize,
+    insecure: bool,
+    client: Client,
+}
+
+fn from_url(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
+    build(spec, spec.url.as_deref().unwrap_or_default().trim())
+}
+
+fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
+    let path = spec.path.as_deref().unwrap_or_default().trim();
+    if !path.starts_with('/') {
+        return Err(format!("the path `{path}` does not begin with /"));
+    }
+    let base = surroundings.base_url.as_deref().ok_or(
+        "a path needs to know where the service is; write `public: https://…` at the top, give \
+         --base-url, or write a whole `url`",
+    )?;
+    build(spec, &format!("{}{path}", base.trim_end_matches('/')))
+}
+
+fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
+    check_url(url)?;
+    let body = match (&spec.body, &spec.json) {
+        (Some(_), Some(_)) => return Err("body and json stand side by side; keep one".into()),
+        (Some(text), None) => Some(Template::new(text)),
+        (None, Some(json)) => Some(Template::new(json.to_string())),
+        (None, None) => None,
+    };
+    let method = method(spec.method.as_deref(), body.is_some())?;
+    let ca = spec.ca.as_ref().map(files::read).transpose();
+    let ca = ca.map_err(|error| {
+        format!("ca: cannot read {}: {error}", spec.ca.as_deref().unwrap_or_default())
+    })?;
+    let insecure = spec.insecure.unwrap_or(false);
+    if insecure && ca.is_some() {
+        return Err("insecure and ca contradict each other; keep ca".into());
+    }
+    let client = Client::new(&Trust { ca, insecure }).map_err(|why| format!("ca: {why}"))?;
+    let max_body = spec.max_body.unwrap_or(MAX_BODY);
+    if max_body == 0 || max_body > MOST_BODY {
+        return Err(format!("max-body is {max_body}; 1 to {MOST_BODY} bytes are possible"));
+    }
+    Ok(Box::new(Http {
+        url: Template::new(url),
+        method,
+        headers: headers(spec)?,
+        body,
+        redirects: spec.redirects.unwrap_or(false),
+        max_body: max_body as usize,
+        insecure,
+        client,
+    }))
+}
+
+fn check_url(url: &str) -> Result<(), String> {
+    let wrong = |why: &str| Err(format!("`{}` {why}", without_credentials(url)));
+    let rest = match url.split_once("://") {
+        Some(("http" | "https", rest)) => rest,
+        Some((scheme, _)) if !scheme.contains('/') => {
+            return wrong("is neither http:// nor https://");
+        }
+        _ => return wrong("is not a URL; write http://host/path or https://host/path"),
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return wrong("has credentials in it, which end up in logs; use `auth` instead");
+    }
+    if authority.is_empty() || authority.starts_with(':') {
+        return wrong("has no host");
+    }
+    if url.chars().any(|c| c.is_control() || c == ' ') {
+        return wrong("has white space or control characters");
+    }
+    // What will be filled in is judged when it is there.
+    let sample: String = match names(url).as_slice() {
+        [] => url.into(),
+        names => render_lossy(url, &names.iter().map(|n| (n.clone(), "x".into())).collect()),
+    };
+    match sample.parse::<ureq::http::Uri>() {
+        Ok(_) => Ok(()),
+        Err(error) => wrong(&format!("is not a URL: {error}")),
+    }
+}
+
+fn without_credentials(url: &str) -> String {
+    match (url.split_once("://"), url.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://***@{host}"),
+        _ => url.into(),
+    }
+}
+
+fn method(given: Option<&str>, has_body: bool) -> Result<String, String> {
+    let method = given.unwrap_or(if has_body { "POST" } else { "GET" });
+    let is_token = !method.is_empty() && method.chars().all(|c| c.is_ascii_alphabetic());
+    if !is_token {
+        return Err(format!("`{method}` is not an HTTP method"));
+    }
+    let upper = method.to_ascii_uppercase();
+    if has_body
+        && matches!(upper.as_str(), "GET" | "HEAD" | "DELETE" | "OPTIONS" | "TRACE" | "CONNECT")
+    {
+        return Err(format!("a {upper} has no body; use POST, PUT or PATCH"));
+    }
+    Ok(upper)
+}
+
+fn headers(spec: &CheckSpec) -> Result<Vec<(String, Template)>, String> {
+    let mut headers = Vec::new();
+    for (name, value) in spec.headers.iter().flatten() {
+        let valid = !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b));
+        if !valid {
+            return Err(format!("`{name}` is not the name of a header"));
+        }
+        if value.expose().chars().any(|c| c.is_control() && c != '\t') {
+            return Err(format!("the value of the header {name} has control characters"));
+        }
+        headers.push((name.clone(), Template::new(value.expose())));
+    }
+    let has = |name: &str| headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    let mut more = Vec::new();
+    if spec.json.is_some() && !has("content-type") {
+        more.push(("Content-Type".to_owned(), Template::new("application/json")));
+    }
+    if let Some(auth) = &spec.auth {
+        if has("authorization") {
+            return Err("auth and a header Authorization stand side by side; keep one".into());
+        }
+        let value = match auth {
+            AuthSpec::Bearer(token) => format!("Bearer {}", token.expose()),
+            AuthSpec::Basic(basic) if basic.user.contains(':') => {
+                return Err("auth: the user of basic has a colon in it (RFC 7617)".into());
+            }
+            AuthSpec::Basic(basic) => {
+                let pair = format!("{}:{}", basic.user, basic.password.expose());
+                format!("Basic {}", STANDARD.encode(pair))
+            }
+        };
+        more.push(("Authorization".to_owned(), Template::new(value)));
+    }
+    headers.extend(more);
+    Ok(headers)
+}
+
+impl Probe for Http {
+    fn kind(&self) -> &'static str {
+        "http"
+    }
+
+    fn target(&self) -> String {
+        let bare = self.url.source().split('?').next().unwrap_or_default();
+        if self.method == "GET" { bare.into() } else { format!("{} {bare}", self.method) }
+    }
+
+    fn look(&self, attempt: &Attempt<'_>) -> Observation {
+        match self.request(attempt) {
+            Ok(request) => self.client.send(&request),
+            Err(name) => Observation::Failed(ProbeFailure {
+                kind: FailureKind::NotAsked,
+                message: format!("nothing has captured {{{{{name}}}}}"),
+                elapsed: Duration::ZERO,
+            }),
+        }
+    }
+
+    fn usual(&self, stated: &[Expect]) -> Vec<Expect> {
+        // A health document judges its status itself: degraded may come with any 2xx.
+        let has_own = stated.iter().any(|e| matches!(e, Expect::Status(_) | Expect::Health(_)));
+        if has_own { Vec::new() } else { vec![Expect::Status(StatusSet::success())] }
+    }
+
+    fn names(&self) -> Vec<String> {
+        let texts = self.headers.iter().map(|(_, value)| value).chain(&self.body);
+        std::iter::once(&self.url).chain(texts).flat_map(Template::names).collect()
+    }
+
+    fn warning(&self) -> Option<String> {
+        self.insecure.then(|| "insecure: the certificate is not verified".into())
+    }
+}
+
+impl Http {
+    fn request(&self, attempt: &Attempt<'_>) -> Result<Request, String> {
+        let variables = attempt.variables;
+        let header = |(name, value): &(String, Template)| {
+            Ok((name.clone(), Secret::new(value.render(variables)?)))
+        };
+        Ok(Request {
+            url: self.url.render(variables)?,
+            method: self.method.clone(),
+            headers: self.headers.iter().map(header).collect::<Result<_, String>>()?,
+            body: self
+                .body
+                .as_ref()
+                .map(|b| b.render(variables).map(String::into_bytes))
+                .transpose()?,
+            redirects: self.redirects,
+            max_body: self.max_body,
+            timeout: attempt.timeout,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_must_be_one_and_have_no_credentials() {
+        for good in ["http://a", "https://a:1/x?y=1", "http://[::1]:8080/", "http://h/{{id}}"] {
+            assert_eq!(check_url(good), Ok(()), "{good}");
+        }
+        for bad in [
+            "",
+            "a.test",
+            "ftp://a",
+            "http://",
+            "http://:80",
+            "http://a b",
+            "http://[::1",
+            "http://a:99999999",
+        ] {
+            assert!(check_url(bad).is_err(), "{bad}");
+        }
+        let why = check_url("https://me:hunter2@a.test/").unwrap_err();
+        assert!(why.contains("auth") && !why.contains("hunter2"), "{why}");
+    }
+
+    #[test]
+    fn a_body_chooses_its_method() {
+        assert_eq!(method(None, false).as_deref(), Ok("GET"));
+        assert_eq!(method(None, true).as_deref(), Ok("POST"));
+        assert_eq!(method(Some("put"), true).as_deref(), Ok("PUT"));
+        assert!(method(Some("GET"), true).is_err() && method(Some("a b"), false).is_err());
+    }
+}

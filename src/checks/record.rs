@@ -1,0 +1,152 @@
+//! What a check has shown so far, and the published form of it.
+
+use std::time::Duration;
+
+use super::Check;
+use crate::decide::judge::Judgement;
+use crate::decide::observation::Observation;
+use crate::decide::verdict::Verdict;
+use crate::decide::wait::End;
+use crate::decide::words::shorten;
+use crate::report::mask::is_secret_name;
+use crate::report::v1;
+
+/// Bytes of an answer that are shown.
+const BODY: usize = 2048;
+/// Entries of a timeline that are kept from its beginning, and in all.
+const HEAD: usize = 20;
+const ALL: usize = 60;
+
+/// One attempt, as its thread tells it.
+pub(super) struct Told {
+    /// When it ended, since the start.
+    pub at: Duration,
+    /// How long it took.
+    pub latency: Duration,
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The answer, when the attempt did not pass.
+    pub response: Option<v1::Response>,
+}
+
+/// The record of one check.
+#[derive(Default)]
+pub(super) struct Record {
+    pub attempts: u32,
+    pub last: Option<Told>,
+    timeline: Vec<v1::Stretch>,
+    pub began: Duration,
+}
+
+impl Record {
+    /// Adds an attempt.
+    pub(super) fn add(&mut self, told: Told) {
+        self.attempts += 1;
+        let (verdict, note) = (told.judgement.verdict, told.judgement.reason());
+        let at = told.at.as_millis() as u64;
+        match self.timeline.last_mut() {
+            Some(last) if last.verdict == verdict && last.note == note => {
+                last.count += 1;
+                last.to_ms = at;
+            }
+            _ => {
+                let stretch = v1::Stretch { from_ms: at, to_ms: at, count: 1, verdict, note };
+                self.timeline.push(stretch);
+            }
+        }
+        if self.timeline.len() > ALL {
+            let second = self.timeline.remove(HEAD + 1);
+            let first = &mut self.timeline[HEAD];
+            first.to_ms = second.to_ms;
+            first.count += second.count;
+            first.verdict = first.verdict.max(second.verdict);
+            first.note = "different answers".into();
+        }
+        self.last = Some(told);
+    }
+
+    /// The published form, once it is over.
+    pub(super) fn publish(self, check: &Check, end: &End, at: Duration) -> v1::Check {
+        let passed = end.verdict.is_pass();
+        let latency = self.last.as_ref().map_or(Duration::ZERO, |last| last.latency);
+        let mut warnings: Vec<String> = check.probe.warning().into_iter().collect();
+        let mut reason = end.reason.clone();
+        let mut findings = Vec::new();
+        let mut last_response = None;
+        if let Some(last) = self.last {
+            if passed {
+                reason = last.judgement.reason();
+            } else if !last.judgement.verdict.is_pass() {
+                reason = format!("{}; {}", last.judgement.reason(), end.reason);
+            }
+            warnings.extend(last.judgement.warnings);
+            findings = last.judgement.findings;
+            last_response = last.response.filter(|_| !passed);
+        }
+        v1::Check {
+            name: check.name.clone(),
+            kind: check.probe.kind().into(),
+            target: check.probe.target(),
+            severity: check.severity,
+            verdict: end.verdict,
+            reason,
+            duration_ms: at.saturating_sub(self.began).as_millis() as u64,
+            latency_ms: (latency.as_secs_f64() * 1e5).round() / 1e2,
+            attempts: self.attempts,
+            findings: findings.into_iter().map(publish_finding).collect(),
+            warnings,
+            timeline: if passed && self.timeline.len() == 1 { Vec::new() } else { self.timeline },
+            last_response,
+        }
+    }
+}
+
+fn publish_finding(finding: crate::decide::expect::Finding) -> v1::Finding {
+    v1::Finding {
+        query: finding.what,
+        expected: finding.wanted,
+        actual: finding.found,
+        verdict: finding.verdict,
+    }
+}
+
+/// What is kept of an answer: secret headers masked, the body shortened.
+pub(super) fn response(observation: &Observation, verdict: Verdict) -> Option<v1::Response> {
+    if verdict.is_pass() {
+        return None;
+    }
+    match observation {
+        Observation::Http(response) => {
+            let header = |(name, value): &(String, String)| {
+                let value = if is_secret_name(name) { "***" } else { value };
+                (name.clone(), shorten(value, 300))
+            };
+            let mut body = beginning(&response.body);
+            if response.truncated {
+                body.push_str(&format!("\n(more than {} bytes)", response.body.len()));
+            }
+            Some(v1::Response {
+                status: Some(response.status.into()),
+                headers: response.headers.iter().take(40).map(header).collect(),
+                body,
+            })
+        }
+        Observation::Exit(output) => Some(v1::Response {
+            status: output.code.map(i64::from),
+            headers: Vec::new(),
+            body: format!("{}{}", ending(&output.stdout), ending(&output.stderr)),
+        }),
+        _ => None,
+    }
+}
+
+fn beginning(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(BODY)]).into_owned();
+    if bytes.len() > BODY { format!("{text}…") } else { text }
+}
+
+fn ending(bytes: &[u8]) -> String {
+    let from = bytes.len().saturating_sub(BODY);
+    let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
+    if from > 0 { format!("…{text}") } else { text }
+}

@@ -1,0 +1,380 @@
+//! The runner: a thread per check, one channel, one main thread that owns progress, cancellation
+//! and the results.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use super::progress::Progress;
+use super::record::{Record, Told, response};
+use super::{Attempt, Check};
+use crate::commands::Session;
+use crate::decide::expect::Context;
+use crate::decide::judge::{Captured, unseen};
+use crate::decide::observation::{FailureKind, Observation};
+use crate::decide::verdict::{Severity, Verdict, of_suite};
+use crate::decide::wait::{End, Mode, Outcome, Policy, Step, Terminal, Wait};
+use crate::exit::Fault;
+use crate::host::clock::{self, Moment};
+use crate::host::process::{self, Started};
+use crate::host::signals::Cancel;
+use crate::report::v1;
+
+/// Checks that run at the same time at most.
+const AT_ONCE: usize = 64;
+/// How long the main thread sleeps at most before it looks for a cancellation.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What the checks are run for; it chooses their timing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Purpose {
+    /// Until each passes, or its deadline, or the one over all.
+    Wait {
+        /// The deadline over all.
+        deadline: Option<Duration>,
+    },
+    /// A number of tries each.
+    Smoke,
+    /// For a time; consecutive failures decide.
+    Supervise {
+        /// The time.
+        length: Duration,
+    },
+}
+
+/// What became of a run.
+#[derive(Debug)]
+pub struct Run {
+    /// The checks in their order.
+    pub checks: Vec<v1::Check>,
+    /// The worst of the critical ones.
+    pub verdict: Verdict,
+    /// The signal that ended it early.
+    pub cancelled: Option<&'static str>,
+}
+
+enum Event {
+    Attempt(usize, Box<Told>),
+    Done(usize, End, Vec<Captured>),
+}
+
+/// What every check's thread may use.
+#[derive(Clone)]
+struct Shared {
+    started: Moment,
+    cancel: Cancel,
+    version: Option<String>,
+    process: Option<Started>,
+    sender: Sender<Event>,
+}
+
+/// Runs all checks: those that need nothing from each other at the same time.
+pub fn run(
+    checks: &[Arc<Check>],
+    expected_version: Option<&str>,
+    process: Option<Started>,
+    purpose: Purpose,
+    session: &Session,
+) -> Run {
+    let (sender, receiver) = mpsc::channel();
+    let shared = Shared {
+        started: Moment::now(),
+        cancel: session.cancel.clone(),
+        version: expected_version.map(str::to_owned),
+        process,
+        sender,
+    };
+    let progress = Progress::new(checks, session);
+    let mut state = State::new(checks, purpose, session, shared, progress);
+    state.start_what_can();
+    while !state.is_over() {
+        if session.cancel.reason().is_some() {
+            break;
+        }
+        match receiver.recv_timeout(TICK) {
+            Ok(event) => state.take(event),
+            Err(RecvTimeoutError::Timeout) => state.progress.tick(),
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    state.finish(session.cancel.reason())
+}
+
+struct State<'a> {
+    checks: &'a [Arc<Check>],
+    purpose: Purpose,
+    session: &'a Session,
+    shared: Shared,
+    progress: Progress<'a>,
+    waiting: BTreeSet<usize>,
+    running: usize,
+    records: Vec<Record>,
+    results: Vec<Option<v1::Check>>,
+    variables: BTreeMap<String, String>,
+}
+
+impl<'a> State<'a> {
+    fn new(
+        checks: &'a [Arc<Check>],
+        purpose: Purpose,
+        session: &'a Session,
+        shared: Shared,
+        progress: Progress<'a>,
+    ) -> Self {
+        Self {
+            checks,
+            purpose,
+            session,
+            shared,
+            progress,
+            waiting: (0..checks.len()).collect(),
+            running: 0,
+            records: checks.iter().map(|_| Record::default()).collect(),
+            results: checks.iter().map(|_| None).collect(),
+            variables: BTreeMap::new(),
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.results.iter().all(Option::is_some)
+    }
+
+    /// Starts every check whose needs are there, and ends those whose needs will never be.
+    fn start_what_can(&mut self) {
+        for index in self.waiting.clone() {
+            let check = &self.checks[index];
+            let missing = check.needs.iter().find(|name| !self.variables.contains_key(*name));
+            let Some(name) = missing else {
+                if self.running < AT_ONCE {
+                    self.start(index);
+                }
+                continue;
+            };
+            let source = provider(self.checks, name);
+            if source.is_some_and(|source| self.results[source].is_some()) {
+                let source = source.map_or("", |source| self.checks[source].name.as_str());
+                let reason = format!("not run: check {source} did not capture {{{{{name}}}}}");
+                self.waiting.remove(&index);
+                self.settle(index, &End { verdict: Verdict::Inconclusive, reason });
+            }
+        }
+    }
+
+    fn start(&mut self, index: usize) {
+        self.waiting.remove(&index);
+        let check = self.checks[index].clone();
+        let began = self.shared.started.elapsed();
+        self.records[index].began = began;
+        let policy = self.policy(&check, began);
+        let context =
+            Context { version: self.shared.version.clone(), variables: self.variables.clone() };
+        let shared = self.shared.clone();
+        let thread = std::thread::Builder::new().name("check".into());
+        match thread.spawn(move || watch(index, &check, policy, &context, &shared)) {
+            Ok(_) => self.running += 1,
+            Err(error) => {
+                let reason = format!("cannot start a thread: {error}");
+                self.settle(index, &End { verdict: Verdict::Error, reason });
+            }
+        }
+    }
+
+    fn policy(&self, check: &Check, began: Duration) -> Policy {
+        match self.purpose {
+            Purpose::Smoke => check.smoke(),
+            Purpose::Supervise { length } => check.supervising(length),
+            Purpose::Wait { deadline } => {
+                let mut policy = check.waiting();
+                if let (Mode::Wait { within }, Some(deadline)) = (&mut policy.mode, deadline) {
+                    *within = (*within).min(deadline.saturating_sub(began));
+                }
+                policy
+            }
+        }
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Attempt(index, told) => {
+                self.progress.attempt(index, &told);
+                self.records[index].add(*told);
+            }
+            Event::Done(index, end, captured) => {
+                self.running -= 1;
+                for value in captured {
+                    if value.secret {
+                        self.session.hide(&value.value);
+                    }
+                    self.variables.insert(value.name, value.value);
+                }
+                self.settle(index, &end);
+                self.start_what_can();
+            }
+        }
+    }
+
+    fn settle(&mut self, index: usize, end: &End) {
+        let record = std::mem::take(&mut self.records[index]);
+        let published = record.publish(&self.checks[index], end, self.shared.started.elapsed());
+        self.progress.done(index, &published);
+        self.results[index] = Some(published);
+        // What needed this one may never run now.
+        if !end.verdict.is_pass() {
+            self.start_what_can();
+        }
+    }
+
+    fn finish(mut self, cancelled: Option<&'static str>) -> Run {
+        for index in 0..self.checks.len() {
+            if self.results[index].is_none() {
+                let reason = match cancelled {
+                    Some(signal) => format!("cancelled by {signal}"),
+                    None => "the check's thread was lost".into(),
+                };
+                let record = std::mem::take(&mut self.records[index]);
+                let end = End { verdict: Verdict::Inconclusive, reason };
+                let at = self.shared.started.elapsed();
+                self.results[index] = Some(record.publish(&self.checks[index], &end, at));
+            }
+        }
+        self.progress.end();
+        let checks: Vec<v1::Check> = self.results.into_iter().flatten().collect();
+        let verdict = of_suite(checks.iter().map(|check| (check.severity, check.verdict)));
+        Run { checks, verdict, cancelled }
+    }
+}
+
+/// The life of a check's thread: the one loop that sleeps.
+fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared: &Shared) {
+    let mut wait = Wait::new(policy, clock::seed());
+    let began = Moment::now();
+    let mut captured = Vec::new();
+    let end = loop {
+        match wait.next(began.elapsed()) {
+            Step::Done(end) => break end,
+            Step::Sleep(pause) => {
+                if shared.cancel.sleep(pause) {
+                    return;
+                }
+            }
+            Step::Probe { timeout } => {
+                let attempt =
+                    Attempt { timeout, variables: &context.variables, cancel: &shared.cancel };
+                let observation = check.probe.look(&attempt);
+                let mut judgement = check.judge.judge(&observation, context);
+                let terminal = gone(check, shared).map(Terminal::Gone);
+                if let (Some(Terminal::Gone(why)), false) = (&terminal, judgement.verdict.is_pass())
+                {
+                    judgement = unseen(Verdict::Fail, why.clone());
+                }
+                let outcome = outcome(&observation, &judgement, terminal);
+                wait.observe(began.elapsed(), &outcome);
+                captured = std::mem::take(&mut judgement.captured);
+                let told = Box::new(Told {
+                    at: shared.started.elapsed(),
+                    latency: observation.elapsed(),
+                    response: response(&observation, judgement.verdict),
+                    judgement,
+                });
+                if shared.sender.send(Event::Attempt(index, told)).is_err() {
+                    return;
+                }
+            }
+        }
+    };
+    if !end.verdict.is_pass() {
+        captured.clear();
+    }
+    // The main thread may have left after a cancellation.
+    shared.sender.send(Event::Done(index, end, captured)).unwrap_or_default();
+}
+
+fn outcome(
+    observation: &Observation,
+    judgement: &crate::decide::judge::Judgement,
+    gone: Option<Terminal>,
+) -> Outcome {
+    let unresolved =
+        matches!(observation, Observation::Failed(f) if f.kind == FailureKind::NameNotFound);
+    // A pass is a pass, though another process gave it: the version tells them apart.
+    let gone = gone.filter(|_| !judgement.verdict.is_pass());
+    Outcome {
+        verdict: judgement.verdict,
+        answered: observation.answered(),
+        unresolved,
+        terminal: gone.or_else(|| judgement.terminal.clone().map(Terminal::Condition)),
+    }
+}
+
+/// Why the process that should be serving is gone, if it is.
+fn gone(check: &Check, shared: &Shared) -> Option<String> {
+    let process = match (&check.pid_file, shared.process) {
+        (Some(file), _) => process::read_pid_file(file)?,
+        (None, Some(process)) => process,
+        (None, None) => return None,
+    };
+    (!process::is_alive(process)).then(|| format!("process {} is gone", process.pid))
+}
+
+/// The check that captures a name.
+fn provider(checks: &[Arc<Check>], name: &str) -> Option<usize> {
+    checks.iter().position(|check| check.judge.capture.iter().any(|capture| capture.name == name))
+}
+
+/// Makes sure that every name is captured once, by a check that does not wait for itself.
+///
+/// # Errors
+/// [`Fault`] with exit code 2 that names the checks.
+pub(super) fn check_order(checks: &[Check]) -> anyhow::Result<()> {
+    let mut sources: BTreeMap<&str, &Check> = BTreeMap::new();
+    for check in checks {
+        for capture in &check.judge.capture {
+            if let Some(other) = sources.insert(&capture.name, check) {
+                let (a, b) = (&other.name, &check.name);
+                let why = format!("the checks {a} and {b} both capture `{}`", capture.name);
+                return Err(Fault::usage(why).hint("give one of the captures another name").into());
+            }
+        }
+    }
+    for check in checks {
+        for name in &check.needs {
+            if !sources.contains_key(name.as_str()) {
+                let why =
+                    format!("check {} needs {{{{{name}}}}}, which no check captures", check.name);
+                return Err(Fault::usage(why)
+                    .hint("capture it in another check; ${NAME} is a variable of the environment")
+                    .into());
+            }
+        }
+    }
+    let mut done: BTreeSet<&str> = BTreeSet::new();
+    loop {
+        let ready = |check: &&Check| {
+            !done.contains(check.name.as_str())
+                && check
+                    .needs
+                    .iter()
+                    .all(|name| done.contains(sources[name.as_str()].name.as_str()))
+        };
+        let next: Vec<&str> = checks.iter().filter(ready).map(|c| c.name.as_str()).collect();
+        if next.is_empty() {
+            break;
+        }
+        done.extend(next);
+    }
+    let stuck: Vec<&str> =
+        checks.iter().map(|c| c.name.as_str()).filter(|name| !done.contains(name)).collect();
+    if stuck.is_empty() {
+        return Ok(());
+    }
+    Err(Fault::usage(format!("the checks {} wait for each other's captures", stuck.join(", ")))
+        .hint("break the cycle: a check may only use what one before it captures")
+        .into())
+}
+
+/// The verdicts of critical checks that are not a pass.
+pub(super) fn failed(checks: &[v1::Check]) -> Vec<&v1::Check> {
+    let decides = |c: &&v1::Check| c.severity == Severity::Critical && !c.verdict.is_pass();
+    checks.iter().filter(decides).collect()
+}

@@ -1,0 +1,113 @@
+//! Verifying a release: wait for what must come up, then run the whole suite once.
+
+use std::sync::Arc;
+
+use super::build::{Surroundings, build};
+use super::run::{Purpose, Run, failed, run};
+use crate::commands::Session;
+use crate::config::{CheckSpec, Loaded, Place};
+use crate::decide::verdict::Verdict;
+use crate::host::process::Started;
+use crate::report::v1;
+
+/// What is verified.
+#[derive(Debug, Clone, Default)]
+pub struct Target {
+    /// Where `path` checks are asked.
+    pub base_url: Option<String>,
+    /// The version that should answer.
+    pub expected_version: Option<String>,
+    /// The process that should be serving.
+    pub process: Option<Started>,
+}
+
+/// The outcome of a verification.
+#[derive(Debug)]
+pub struct Verification {
+    /// The checks that decided: of the wait when that failed, else of the smoke test.
+    pub checks: Vec<v1::Check>,
+    /// The conclusion.
+    pub verdict: Verdict,
+    /// In one line.
+    pub summary: String,
+    /// The signal that ended it early.
+    pub cancelled: Option<&'static str>,
+}
+
+/// Waits for the checks that have `within`, then runs the whole suite.
+///
+/// # Errors
+/// When the checks are wrong.
+pub fn verify(session: &Session, loaded: &Loaded, target: &Target) -> anyhow::Result<Verification> {
+    let surroundings = Surroundings {
+        base_url: target.base_url.clone().or_else(|| loaded.config.public.clone()),
+        expected_version: target.expected_version.clone(),
+        process: target.process,
+    };
+    let checks: Vec<Arc<super::Check>> =
+        build(&specs(loaded), &surroundings)?.into_iter().map(Arc::new).collect();
+    let awaited: Vec<_> = awaited(&checks);
+    let version = target.expected_version.as_deref();
+    if !awaited.is_empty() {
+        let deadline = loaded.config.deadline.map(|deadline| deadline.0);
+        let run = run(&awaited, version, target.process, Purpose::Wait { deadline }, session);
+        // Waiting decides nothing about warnings; the smoke test tells them.
+        if !failed(&run.checks).is_empty() || run.cancelled.is_some() {
+            return Ok(conclude(run, "not ready"));
+        }
+    }
+    Ok(conclude(run(&checks, version, target.process, Purpose::Smoke, session), "smoke test"))
+}
+
+/// The checks of a file, with their places.
+pub fn specs(loaded: &Loaded) -> Vec<(Place, CheckSpec)> {
+    let checks = loaded.config.checks.iter().flat_map(|list| &list.0);
+    checks
+        .map(|check| {
+            let place = Place { file: loaded.file.clone(), line: check.referenced.line() };
+            (place, check.value.clone())
+        })
+        .collect()
+}
+
+/// The checks to wait for, and those whose captures they need.
+fn awaited(checks: &[Arc<super::Check>]) -> Vec<Arc<super::Check>> {
+    let mut chosen: Vec<bool> = checks.iter().map(|check| check.is_waited_for()).collect();
+    loop {
+        let needed: Vec<&String> = checks
+            .iter()
+            .zip(&chosen)
+            .filter(|(_, chosen)| **chosen)
+            .flat_map(|(check, _)| &check.needs)
+            .collect();
+        let more: Vec<usize> = (0..checks.len())
+            .filter(|index| !chosen[*index])
+            .filter(|index| {
+                checks[*index].judge.capture.iter().any(|capture| needed.contains(&&capture.name))
+            })
+            .collect();
+        if more.is_empty() {
+            break;
+        }
+        more.into_iter().for_each(|index| chosen[index] = true);
+    }
+    checks.iter().zip(chosen).filter(|(_, chosen)| *chosen).map(|(c, _)| c.clone()).collect()
+}
+
+fn conclude(run: Run, phase: &str) -> Verification {
+    let (all, bad) = (run.checks.len(), failed(&run.checks));
+    let summary = match (bad.first(), run.cancelled) {
+        (_, Some(signal)) => format!("{phase}: cancelled by {signal}"),
+        (None, None) => format!("{phase}: {all} of {all} checks passed"),
+        (Some(first), None) => {
+            format!(
+                "{phase}: {} of {all} checks failed; {}: {}",
+                bad.len(),
+                first.name,
+                first.reason
+            )
+        }
+    };
+    let (verdict, cancelled) = (run.verdict, run.cancelled);
+    Verification { summary, checks: run.checks, verdict, cancelled }
+}
