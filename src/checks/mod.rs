@@ -11,7 +11,7 @@ mod tcp;
 mod verify;
 
 pub use build::{Check, Surroundings, build};
-pub use run::{Purpose, Run, run};
+pub use run::{Purpose, Run, failed, run};
 pub use verify::{Target, Verification, specs, verify};
 
 use std::collections::BTreeMap;

@@ -374,7 +374,7 @@ pub(super) fn check_order(checks: &[Check]) -> anyhow::Result<()> {
 }
 
 /// The verdicts of critical checks that are not a pass.
-pub(super) fn failed(checks: &[v1::Check]) -> Vec<&v1::Check> {
+pub fn failed(checks: &[v1::Check]) -> Vec<&v1::Check> {
     let decides = |c: &&v1::Check| c.severity == Severity::Critical && !c.verdict.is_pass();
     checks.iter().filter(decides).collect()
 }

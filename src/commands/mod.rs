@@ -2,6 +2,9 @@
 
 mod session;
 mod settings;
+pub mod smoke_test;
+mod targets;
+pub mod wait_healthy;
 
 pub use session::Session;
 

@@ -172,15 +172,16 @@ impl Session {
 
     /// Writes everything that is to be written and gives the exit code.
     pub(super) fn finish(&self, result: anyhow::Result<Report>) -> Exit {
-        let (report, exit) = match result {
+        let (report, exit) = match &result {
             Ok(report) => {
                 let exit = Exit::ALL.iter().find(|(exit, _)| exit.code() == report.exit_code);
                 let exit = exit.map_or(Exit::Bug, |(exit, _)| *exit);
-                (report, exit)
+                self.show(report);
+                (report.clone(), exit)
             }
             Err(error) => {
-                let (exit, _) = classify(&error);
-                let text = self.masked(&explain(&error));
+                let (exit, _) = classify(error);
+                let text = self.masked(&explain(error));
                 self.tell_error(&text);
                 let mut report = self.report(Verdict::Error, self.masked(&format!("{error:#}")));
                 report.exit_code = exit.code();
@@ -205,7 +206,9 @@ impl Session {
 
     fn write(&self, report: &Report) -> anyhow::Result<()> {
         let json = self.masked(&(serde_json::to_string_pretty(report)? + "\n"));
-        self.show(report, &json);
+        if self.common.json {
+            terminal::out(&json);
+        }
         if let Some(file) = &self.common.report {
             save(file, &json)?;
         }
@@ -225,13 +228,10 @@ impl Session {
         Ok(())
     }
 
-    fn show(&self, report: &Report, json: &str) {
+    fn show(&self, report: &Report) {
         let colour = !self.common.json && terminal::stdout_has_colour();
         let text = console::render(report, self.common.quiet, colour);
         self.print(text.trim_end());
-        if self.common.json {
-            terminal::out(json);
-        }
     }
 }
 

@@ -44,21 +44,22 @@ impl End {
     }
 }
 
-/// The clap command of a verb, with the common flags and every flag's environment form.
+/// The clap command of a verb, with the common flags.
 pub(super) fn declare<V: Verb>() -> Command {
-    let command = V::augment_args(Command::new(V::NAME).about(V::ABOUT));
+    let command = V::augment_args(Command::new(V::NAME));
     let command = Common::augment_args(command).disable_version_flag(true);
-    let command = command.mut_args(|arg| match arg.get_long() {
-        Some(long) if !is_builtin(&arg) => {
-            let name = variable(long);
-            let arg = arg.env(name).hide_env_values(true);
-            if takes_value(&arg) { arg } else { arg.value_parser(BOOLEAN) }
-        }
-        _ => arg,
-    });
-    let after = format!("{}{}", V::EXAMPLES, exit_codes());
-    command.after_help(after).args_override_self(false).max_term_width(100)
+    command
+        .about(V::ABOUT)
+        .after_help(format!("{}{ENVIRONMENT}{}", V::EXAMPLES, exit_codes()))
+        .max_term_width(100)
 }
+
+const ENVIRONMENT: &str = "\
+Every flag --some-flag is also the variable WAVEOFF_SOME_FLAG and the action's input some-flag.
+A flag wins over an input, an input over a variable, a variable over waveoff.yml. What can be
+given several times stands one a line there; a flag without a value is true or false.
+
+";
 
 /// The exit codes, for the end of `--help`.
 pub(super) fn exit_codes() -> String {
@@ -70,13 +71,6 @@ pub(super) fn exit_codes() -> String {
 pub(crate) fn variable(long: &str) -> String {
     format!("WAVEOFF_{}", long.to_ascii_uppercase().replace('-', "_"))
 }
-
-/// `true` and `false`, and nothing else that could be mistaken for either.
-const BOOLEAN: fn(&str) -> Result<bool, String> = |text| match text {
-    "true" => Ok(true),
-    "false" => Ok(false),
-    other => Err(format!("`{other}` is neither true nor false")),
-};
 
 pub(crate) fn is_builtin(arg: &Arg) -> bool {
     matches!(arg.get_action(), ArgAction::Help | ArgAction::Version)
@@ -110,7 +104,7 @@ pub(super) fn parse(command: Command, arguments: &[OsString]) -> Result<clap::Ar
             }
         }
     }
-    without_environment(command).try_get_matches_from(all).map_err(End::Said)
+    command.try_get_matches_from(all).map_err(End::Said)
 }
 
 /// The flag's words from its input or its variable.
@@ -172,20 +166,9 @@ fn check_inputs(verb: &Command, inputs: &BTreeMap<String, String>) -> anyhow::Re
 fn relaxed(command: Command) -> Command {
     let names: Vec<String> =
         command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    let mut command = without_environment(command).ignore_errors(true);
-    command = command.mut_args(|arg| arg.required(false));
+    let mut command = command.ignore_errors(true).mut_args(|arg| arg.required(false));
     for name in names {
         command = command.mut_subcommand(name, relaxed);
     }
     command
-}
-
-/// The environment is read by [`more`] alone: clap keeps it for `--help` only.
-fn without_environment(command: Command) -> Command {
-    let command = command.mut_args(|arg| arg.env(None::<&str>));
-    let names: Vec<String> =
-        command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    names
-        .into_iter()
-        .fold(command, |command, name| command.mut_subcommand(name, without_environment))
 }

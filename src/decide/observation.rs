@@ -25,9 +25,10 @@ pub enum Observation {
 }
 
 impl Observation {
-    /// Whether anything answered at all; only then does polling back off.
+    /// Whether the question cost anybody anything; only then does polling back off. A closed port
+    /// costs nothing.
     pub fn answered(&self) -> bool {
-        !matches!(self, Observation::Failed(f) if f.kind != FailureKind::Timeout)
+        !matches!(self, Observation::Failed(f) if f.kind == FailureKind::Refused)
     }
 
     /// How long the look took.

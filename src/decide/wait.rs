@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::backoff::{Backoff, Interval};
 use super::verdict::Verdict;
+use super::words::count;
 
 /// How many failed name resolutions in a row end a wait.
 pub const NAME_TRIES: u32 = 10;
@@ -183,7 +184,7 @@ impl Wait {
             }
             Mode::Attempts { attempts } if self.attempts >= attempts.max(self.policy.passes) => {
                 let verdict = outcome.verdict.max(Verdict::Inconclusive);
-                end(verdict, format!("not passed in {}", times(self.attempts, "attempt")))
+                end(verdict, format!("not passed in {}", count(self.attempts as usize, "attempt")))
             }
             _ => None,
         }
@@ -216,13 +217,16 @@ impl Wait {
                 verdict: Verdict::Inconclusive,
                 reason: format!(
                     "passed {} in a row within {limit}, {} wanted",
-                    times(self.passes, "time"),
+                    count(self.passes as usize, "time"),
                     self.policy.passes
                 ),
             },
             (_, Some(last)) => End {
                 verdict: last,
-                reason: format!("not ready within {limit} ({})", times(self.attempts, "attempt")),
+                reason: format!(
+                    "not ready within {limit} ({})",
+                    count(self.attempts as usize, "attempt")
+                ),
             },
         }
     }
@@ -233,10 +237,6 @@ fn passed(passes: u32) -> String {
         1 => "passed".into(),
         n => format!("passed {n} times in a row"),
     }
-}
-
-fn times(n: u32, noun: &str) -> String {
-    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]

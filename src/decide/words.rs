@@ -30,3 +30,8 @@ pub fn shorten(text: &str, limit: usize) -> String {
         None => text.into(),
     }
 }
+
+/// A count with its noun: `1 check`, `2 checks`.
+pub fn count(n: usize, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
