@@ -1,0 +1,220 @@
+//! Connections, routes, and the faults that act on the wire.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufReader, Write};
+use std::net::TcpStream;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::documents::{self, Metrics};
+use crate::faults::{Fault, Faults};
+use crate::http::{self, Request, Response};
+
+pub(crate) struct Service {
+    version: String,
+    faults: Mutex<Faults>,
+    metrics: Mutex<Metrics>,
+    tokens: Mutex<BTreeSet<String>>,
+    /// Requests that `error-rate` counts.
+    counted: AtomicU64,
+    detections: AtomicU64,
+}
+
+impl Service {
+    pub(crate) fn new(version: String, faults: Faults) -> Self {
+        Self {
+            version,
+            faults: Mutex::new(faults),
+            metrics: Mutex::default(),
+            tokens: Mutex::default(),
+            counted: AtomicU64::new(0),
+            detections: AtomicU64::new(0),
+        }
+    }
+
+    /// Answers the requests of one connection until the client, or an error, ends it.
+    pub(crate) fn connection(&self, mut stream: TcpStream) {
+        let Ok(input) = stream.try_clone() else { return };
+        let _ = stream.set_nodelay(true);
+        let mut input = BufReader::new(input);
+        loop {
+            let request = match http::read(&mut input) {
+                Ok(Some(request)) => request,
+                Ok(None) => return,
+                Err(problem) => {
+                    let answer = Response::text(400, format!("{problem}\n"));
+                    let _ = answer.write(&mut stream, false, false);
+                    return;
+                }
+            };
+            if self.exchange(&request, &mut stream).is_err() || !request.keep_alive {
+                return;
+            }
+        }
+    }
+
+    fn exchange(&self, request: &Request, stream: &mut TcpStream) -> io::Result<()> {
+        let started = Instant::now();
+        let faults = lock(&self.faults).clone();
+        let version = faults.text(Fault::WrongVersion).unwrap_or(&self.version);
+        // What switches faults is never hit by them.
+        let control = request.path == "/fault" || request.path.starts_with("/fault/");
+        if let Some(ms) = faults.number(Fault::Slow).filter(|_| !control) {
+            thread::sleep(Duration::from_secs_f64(ms / 1000.0));
+        }
+        let response = match control {
+            true => self.control(request),
+            false if self.errs(&faults, request) => Response::text(500, "fault error-rate\n"),
+            false => self.route(request, version, &faults),
+        };
+        let response = response.with("X-Version", version);
+        lock(&self.metrics).record(response.status, started.elapsed());
+        if control {
+            return response.write(stream, request.keep_alive, false);
+        }
+        if faults.has(Fault::EndlessHeaders) {
+            return endless_headers(stream, &response);
+        }
+        if let Some(bytes) = faults.number(Fault::HugeBody) {
+            return huge_body(stream, &response, bytes as u64);
+        }
+        if let Some(ms) = faults.number(Fault::SlowLoris) {
+            return slow_loris(stream, &response, Duration::from_secs_f64(ms / 1000.0));
+        }
+        response.write(stream, request.keep_alive, request.method == "HEAD")
+    }
+
+    fn route(&self, request: &Request, version: &str, faults: &Faults) -> Response {
+        let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+        match (method, request.path.as_str()) {
+            ("GET", "/") => documents::home(version),
+            ("GET", "/health") => documents::alive(version, faults),
+            ("GET", "/ready") => documents::ready(faults),
+            ("GET", "/health/full") => documents::full(version, faults),
+            ("GET", "/actuator/health") => documents::actuator(faults),
+            ("GET", "/version") => Response::json(200, format!("{{\"version\":\"{version}\"}}\n")),
+            ("GET", "/metrics") => lock(&self.metrics).page(version),
+            ("GET", "/redirect") => Response::text(302, "").with("Location", "/"),
+            ("POST", "/login") => self.login(request),
+            ("GET", "/me") => self.me(request),
+            ("POST", "/api/v1/detections") => self.detect(request),
+            (_, "/login" | "/api/v1/detections") => refuse("POST"),
+            (
+                _,
+                "/" | "/health" | "/ready" | "/health/full" | "/actuator/health" | "/version"
+                | "/metrics" | "/redirect" | "/me",
+            ) => refuse("GET, HEAD"),
+            _ => documents::not_found(),
+        }
+    }
+
+    fn login(&self, request: &Request) -> Response {
+        if !request.body.trim_ascii_start().starts_with(b"{") {
+            return Response::json(400, "{\"error\":\"a JSON object is wanted\"}\n");
+        }
+        let mut tokens = lock(&self.tokens);
+        let token = format!("sample-token-{}", tokens.len() + 1);
+        let response = Response::json(200, format!("{{\"token\":\"{token}\"}}\n"));
+        tokens.insert(token);
+        response
+    }
+
+    fn me(&self, request: &Request) -> Response {
+        let token = request.authorization.strip_prefix("Bearer ").unwrap_or_default();
+        match lock(&self.tokens).contains(token) {
+            true => Response::json(200, "{\"user\":\"sample\"}\n"),
+            false => Response::json(401, "{\"error\":\"log in first\"}\n")
+                .with("WWW-Authenticate", "Bearer"),
+        }
+    }
+
+    fn detect(&self, request: &Request) -> Response {
+        if request.body.is_empty() {
+            return Response::json(400, "{\"error\":\"a body is wanted\"}\n");
+        }
+        let id = self.detections.fetch_add(1, Ordering::Relaxed) + 1;
+        let body = format!("<?xml version=\"1.0\"?>\n<detection id=\"{id}\"/>\n");
+        Response::new(201, "application/xml", body)
+            .with("Location", format!("/api/v1/detections/{id}"))
+    }
+
+    fn control(&self, request: &Request) -> Response {
+        let name = request.path.strip_prefix("/fault/").unwrap_or_default();
+        let value = request.query.strip_prefix("value=").unwrap_or_default();
+        let mut faults = lock(&self.faults);
+        let changed = match request.method.as_str() {
+            "GET" if name.is_empty() => Ok(()),
+            "POST" => set_while_running(&mut faults, name, value),
+            "DELETE" => faults.clear(name),
+            _ => return refuse("GET, POST, DELETE"),
+        };
+        match changed {
+            Ok(()) => Response::json(200, faults.json()),
+            Err(problem) => Response::text(400, format!("{problem}\n")),
+        }
+    }
+
+    /// Spreads the errors evenly: exactly so many of every hundred requests.
+    fn errs(&self, faults: &Faults, request: &Request) -> bool {
+        let Some(percent) = faults.number(Fault::ErrorRate) else { return false };
+        if request.path == "/metrics" {
+            return false;
+        }
+        let before = self.counted.fetch_add(1, Ordering::Relaxed) as f64;
+        (before * percent / 100.0).floor() < ((before + 1.0) * percent / 100.0).floor()
+    }
+}
+
+fn set_while_running(faults: &mut Faults, name: &str, value: &str) -> Result<(), String> {
+    let mut changed = faults.clone();
+    let fault = changed.set(name, value)?;
+    if fault.only_at_start() {
+        return Err(format!("fault {name} can only be given at the start"));
+    }
+    if let Some(seconds) = changed.number(fault).filter(|_| fault == Fault::CrashAfter) {
+        crate::crash_after(seconds);
+    }
+    *faults = changed;
+    Ok(())
+}
+
+fn refuse(allowed: &'static str) -> Response {
+    Response::text(405, format!("allowed: {allowed}\n")).with("Allow", allowed)
+}
+
+fn endless_headers(stream: &mut TcpStream, response: &Response) -> io::Result<()> {
+    stream.write_all(response.head(0, false).as_bytes())?;
+    let lines = "X-Endless: 0123456789abcdef0123456789abcdef\r\n".repeat(100);
+    loop {
+        stream.write_all(lines.as_bytes())?;
+    }
+}
+
+fn huge_body(stream: &mut TcpStream, response: &Response, bytes: u64) -> io::Result<()> {
+    stream.write_all(format!("{}\r\n", response.head(bytes, false)).as_bytes())?;
+    let block = [b'x'; 65536];
+    let mut left = bytes;
+    while left > 0 {
+        let now = left.min(block.len() as u64);
+        stream.write_all(&block[..now as usize])?;
+        left -= now;
+    }
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+fn slow_loris(stream: &mut TcpStream, response: &Response, pause: Duration) -> io::Result<()> {
+    let mut whole = Vec::new();
+    response.write(&mut whole, false, false)?;
+    for byte in whole {
+        stream.write_all(&[byte])?;
+        thread::sleep(pause);
+    }
+    Err(io::ErrorKind::ConnectionAborted.into())
+}
+
+/// A panic in another connection leaves nothing half written here.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
