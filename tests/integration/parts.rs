@@ -1,0 +1,52 @@
+//! Real programs that tests run: found, skipped with a word about it, or demanded by `REQUIRE`.
+
+use std::env;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// The program `name`, from `target/tools/bin` or `PATH`.
+///
+/// A test that gets none ends at once: the skip is noted in the file that `SKIPS` names, which
+/// `scripts/test` prints last. When `REQUIRE` (a comma separated list) names the program, its
+/// absence is a failure instead.
+pub(crate) fn part(name: &str) -> Option<PathBuf> {
+    let found = folders().map(|folder| folder.join(name)).find(|file| is_program(file));
+    if found.is_none() {
+        skip(name, "not installed");
+    }
+    found
+}
+
+/// Says that the part `name` cannot be had here.
+///
+/// # Panics
+///
+/// When `REQUIRE` names it.
+pub(crate) fn skip(name: &str, reason: &str) {
+    let required = env::var("REQUIRE").unwrap_or_default();
+    assert!(
+        !required.split(',').any(|part| part.trim() == name),
+        "{name} is {reason}, and REQUIRE names it"
+    );
+    eprintln!("skipped: {name} is {reason}");
+    if let Some(file) = env::var_os("SKIPS") {
+        let mut file = OpenOptions::new().append(true).create(true).open(file).unwrap();
+        file.write_all(format!("{name}: {reason}\n").as_bytes()).unwrap();
+    }
+}
+
+fn folders() -> impl Iterator<Item = PathBuf> {
+    // The test binary is target/<profile>/deps/<name>.
+    let target = env::current_exe()
+        .ok()
+        .and_then(|test| test.ancestors().nth(3).map(Path::to_path_buf))
+        .unwrap_or_default();
+    let path = env::var_os("PATH").unwrap_or_default();
+    std::iter::once(target.join("tools/bin")).chain(env::split_paths(&path).collect::<Vec<_>>())
+}
+
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
