@@ -1,6 +1,11 @@
 //! Everything that is tested from the outside: one binary, so that it links once.
 
-#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests set up a real world")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "tests set up a real world, and stop where it is not as they need it"
+)]
 
 mod bootstrap;
 mod parts;
