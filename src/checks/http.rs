@@ -130,6 +130,9 @@ fn check_url(url: &str) -> Result<(), String> {
         names => render_lossy(url, &names.iter().map(|n| (n.clone(), "x".into())).collect()),
     };
     match sample.parse::<ureq::http::Uri>() {
+        Ok(uri) if uri.port().is_some() && uri.port_u16().is_none() => {
+            wrong("has a port that is not one; ports are 1 to 65535")
+        }
         Ok(_) => Ok(()),
         Err(error) => wrong(&format!("is not a URL: {error}")),
     }

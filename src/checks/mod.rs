@@ -31,9 +31,12 @@ pub struct Kind {
     pub keys: &'static [&'static str],
     /// The severity of a check that names none.
     pub severity: Severity,
-    /// Makes one; the error says what is wrong and what would be right.
-    pub build: fn(&CheckSpec, &Surroundings) -> Result<Box<dyn Probe>, String>,
+    /// Makes one.
+    pub build: fn(&CheckSpec, &Surroundings) -> Built,
 }
+
+/// A probe, or what is wrong with the check and what would be right.
+pub type Built = Result<Box<dyn Probe>, String>;
 
 /// The kinds. A new one is a file of its own and a line here.
 pub static KINDS: &[&Kind] = &[
