@@ -130,11 +130,20 @@ fn check_url(url: &str) -> Result<(), String> {
         names => render_lossy(url, &names.iter().map(|n| (n.clone(), "x".into())).collect()),
     };
     match sample.parse::<ureq::http::Uri>() {
-        Ok(uri) if uri.port().is_some() && uri.port_u16().is_none() => {
+        Ok(_) if !has_good_port(authority) => {
             wrong("has a port that is not one; ports are 1 to 65535")
         }
         Ok(_) => Ok(()),
         Err(error) => wrong(&format!("is not a URL: {error}")),
+    }
+}
+
+/// A port that is filled in later is not judged here.
+fn has_good_port(authority: &str) -> bool {
+    match authority.rsplit_once(':') {
+        None => true,
+        Some((_, port)) if port.ends_with(']') || port.contains("{{") => true,
+        Some((_, port)) => port.parse::<u16>().is_ok_and(|port| port != 0),
     }
 }
 
