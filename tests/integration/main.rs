@@ -3,9 +3,12 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::print_stderr,
+    clippy::panic,
     clippy::unwrap_used,
     reason = "tests set up a real world, and stop where it is not as they need it"
 )]
 
 mod bootstrap;
+mod harness;
 mod parts;
+mod wait_healthy;
