@@ -192,7 +192,7 @@ fn kind_of(spec: &CheckSpec) -> Result<&'static Kind, String> {
         [] => Err(format!("says not what to look at; write one of {}", all.join(", "))),
         several => {
             let keys: Vec<_> = several.iter().map(|kind| kind.key).collect();
-            Err(format!("looks at {} things at once; keep one of them", keys.join(" and ")))
+            Err(format!("looks at several things at once ({}); keep one of them", keys.join(", ")))
         }
     }
 }

@@ -11,4 +11,5 @@
 mod bootstrap;
 mod harness;
 mod parts;
+mod smoke_test;
 mod wait_healthy;
