@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod expect;
 pub mod health;
 pub mod history;
+pub mod incident_key;
 pub mod judge;
 pub mod observation;
 pub mod predicate;
