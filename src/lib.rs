@@ -8,6 +8,7 @@ pub mod checks;
 pub mod commands;
 pub mod config;
 pub mod decide;
+pub mod deploy;
 pub mod exit;
 pub mod host;
 pub mod report;

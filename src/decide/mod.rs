@@ -7,6 +7,7 @@ pub mod health;
 pub mod history;
 pub mod incident_key;
 pub mod judge;
+pub mod naming;
 pub mod observation;
 pub mod predicate;
 pub mod status_set;

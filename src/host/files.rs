@@ -147,3 +147,26 @@ fn sync_folder(_: &Path) -> io::Result<()> {
 pub fn exists(path: impl AsRef<Path>) -> bool {
     path.as_ref().exists()
 }
+
+/// A path without links and dots, absolute, as far as it exists; the rest is as it was given.
+///
+/// # Errors
+/// When there is no working folder, or the path cannot be looked at.
+pub fn real_path(path: impl AsRef<Path>) -> io::Result<std::path::PathBuf> {
+    let whole = std::path::absolute(path)?;
+    let mut missing = Vec::new();
+    let mut existing = whole.as_path();
+    loop {
+        match existing.canonicalize() {
+            Ok(real) => return Ok(missing.iter().rev().fold(real, |path, part| path.join(part))),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(error) => match (existing.parent(), existing.file_name()) {
+                (Some(above), Some(name)) => {
+                    missing.push(name.to_owned());
+                    existing = above;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+}

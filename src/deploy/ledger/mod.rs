@@ -1,0 +1,46 @@
+//! The ledger: what happened to the deployments of one service in one environment. Events are
+//! only ever added; what runs and what was verified follows from them (`decide::history`).
+
+mod chain;
+mod folder;
+
+use crate::config::Config;
+use crate::config::pipeline::LedgerSpec;
+use crate::decide::history::{Event, Record};
+use crate::exit::Fault;
+
+use super::state::{Scope, State};
+
+/// The memory of one service in one environment.
+pub trait Ledger {
+    /// All records, oldest first.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are not whole: half a history is never taken for all of it.
+    fn read(&self) -> anyhow::Result<Vec<Record>>;
+
+    /// Adds an event; when this returns, it is kept.
+    ///
+    /// # Errors
+    /// When it could not be kept for certain.
+    fn append(&self, deployment: &str, event: Event) -> anyhow::Result<Record>;
+
+    /// Where it is, for people: a path, an address.
+    fn describe(&self) -> String;
+}
+
+/// Opens the ledger that the configuration names. Nothing is made by that.
+///
+/// # Errors
+/// When it cannot be had, or would not survive.
+pub fn open(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box<dyn Ledger>> {
+    match config.ledger {
+        None | Some(LedgerSpec::Folder) => {
+            state.must_survive()?;
+            Ok(Box::new(folder::Folder::new(scope, state)))
+        }
+        Some(LedgerSpec::Github) => {
+            Err(Fault::usage("the ledger `github` is not in this build").into())
+        }
+    }
+}
