@@ -11,6 +11,7 @@ use serde_json_path::JsonPath;
 use super::values::{NonEmpty, Period};
 use crate::decide::expect::{Bound, Expect, Source};
 use crate::decide::health::HealthOptions;
+use crate::decide::jsonpath;
 use crate::decide::judge::Capture;
 use crate::decide::predicate::{Comparison, JsonType, Predicate};
 use crate::decide::status_set::StatusSet;
@@ -388,9 +389,7 @@ fn source(
 }
 
 fn path(text: &str) -> Result<Box<JsonPath>, String> {
-    JsonPath::parse(text)
-        .map(Box::new)
-        .map_err(|error| format!("`{text}` is not a JSON path (RFC 9535): {error}"))
+    jsonpath::parse(text).map(Box::new)
 }
 
 fn regex(text: &str) -> Result<Predicate, String> {

@@ -6,6 +6,7 @@ pub mod expect;
 pub mod health;
 pub mod history;
 pub mod incident_key;
+pub mod jsonpath;
 pub mod judge;
 pub mod naming;
 pub mod observation;

@@ -10,6 +10,7 @@
 
 mod bootstrap;
 mod harness;
+mod jsonpath;
 mod parts;
 mod smoke_test;
 mod wait_healthy;

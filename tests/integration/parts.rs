@@ -50,3 +50,13 @@ fn is_program(file: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
 }
+
+/// Public test data, from the folder that `TEST_DATA` names.
+pub(crate) fn data(name: &str) -> Option<String> {
+    let folder = env::var_os("TEST_DATA").map(PathBuf::from).unwrap_or_default();
+    let text = std::fs::read_to_string(folder.join(name)).ok();
+    if text.is_none() {
+        skip(name, "not in the folder that TEST_DATA names");
+    }
+    text
+}

@@ -190,7 +190,7 @@ fn cyclic_and_double_captures_are_refused() {
         ("  - { name: a, tcp: \"x:1\", method: GET }\n", "does not belong to a tcp check"),
         ("  - { name: a, path: /, expect: [{ body: {} }] }\n", "nothing would be asserted"),
         ("  - { name: a, path: /, expect: [{ version: { body: true } }] }\n", "--expect-version"),
-        ("  - { name: a, path: /, attempts: 0 }\n", "attempts is 0"),
+        ("  - { name: a, path: /, passes: 0 }\n", "passes is 0"),
         (
             "  - { name: a, path: /, expect: [{ jsonpath: { path: \"x[\", exists: true } }] }\n",
             "RFC 9535",
