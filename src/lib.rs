@@ -11,4 +11,5 @@ pub mod decide;
 pub mod deploy;
 pub mod exit;
 pub mod host;
+pub mod platforms;
 pub mod report;

@@ -1,6 +1,7 @@
 //! Programs: run with bounds, started for good, asked whether they live, stopped.
 
 use std::io::{self, Read};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -47,6 +48,39 @@ impl CommandSpec {
         own_group(&mut command);
         command
     }
+}
+
+/// What a program would lack if it were started now: its folder, or itself. The program's own
+/// environment decides where it is looked for, as it does when it is started.
+pub fn missing(spec: &CommandSpec) -> Option<String> {
+    let dir = Path::new(spec.dir.as_deref().unwrap_or("."));
+    if !dir.is_dir() {
+        return Some(format!("there is no folder {}", dir.display()));
+    }
+    let program = &spec.argv.0[0];
+    if program.contains(std::path::is_separator) {
+        // Relative to the folder, since that is entered first (`Command::current_dir`).
+        let file = dir.join(program);
+        return (!is_program(&file)).then(|| format!("there is no program {}", file.display()));
+    }
+    let own = spec.env.iter().rfind(|(name, _)| name == "PATH");
+    let path = own.map(|(_, path)| path.expose().to_owned()).or_else(|| super::env::var("PATH"));
+    let path = path.unwrap_or_default();
+    let found =
+        std::env::split_paths(&path).any(|folder| is_program(&dir.join(folder).join(program)));
+    (!found).then(|| format!("there is no program {program} in PATH"))
+}
+
+#[cfg(unix)]
+fn is_program(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    file.metadata().is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}
+
+/// Elsewhere a suffix may be left out, and the system alone knows which.
+#[cfg(not(unix))]
+fn is_program(_: &Path) -> bool {
+    true
 }
 
 /// How a run ended.

@@ -1,5 +1,6 @@
 //! Cancelling: SIGINT and SIGTERM become a flag that every sleeper wakes up for.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::clock::Moment;
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     shared: Arc<(Mutex<Option<&'static str>>, Condvar)>,
+    shielded: Arc<AtomicBool>,
 }
 
 impl Cancel {
@@ -25,6 +27,9 @@ impl Cancel {
         let setter = cancel.clone();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
+                if setter.shielded.load(Ordering::SeqCst) {
+                    continue;
+                }
                 if setter.reason().is_some() {
                     // The default action ends the process; if it cannot, it was asked once already.
                     signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
@@ -46,9 +51,19 @@ impl Cancel {
 
     /// Asks everybody to stop.
     pub fn set(&self, reason: &'static str) {
+        if self.shielded.load(Ordering::SeqCst) {
+            return;
+        }
         let (state, woken) = &*self.shared;
         *state.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
         woken.notify_all();
+    }
+
+    /// Withdraws a cancellation and heeds no signal from here on: what runs now must come to its
+    /// end, as a rollback must. SIGQUIT and SIGKILL still end the process.
+    pub fn shield(&self) {
+        self.shielded.store(true, Ordering::SeqCst);
+        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Why to stop, if so.
@@ -85,5 +100,15 @@ mod tests {
         assert!(thread.join().unwrap());
         assert_eq!(cancel.reason(), Some("SIGTERM"));
         assert!(cancel.sleep(Duration::from_secs(600)));
+    }
+
+    #[test]
+    fn behind_the_shield_nothing_is_cancelled() {
+        let cancel = Cancel::default();
+        cancel.set("SIGINT");
+        cancel.shield();
+        assert_eq!(cancel.reason(), None);
+        cancel.set("SIGTERM");
+        assert!(!cancel.sleep(Duration::from_millis(1)));
     }
 }

@@ -1,0 +1,123 @@
+use super::*;
+use crate::decide::history::{History, Live, Record};
+use proptest::prelude::*;
+
+fn release(version: &str) -> Release {
+    Release { version: version.into(), ..Release::default() }
+}
+
+/// Walks a course; `answers` says which steps go wrong. Gives the steps and the outcome.
+fn walk(mut course: Course, mut answers: impl FnMut(&Next) -> bool) -> (Vec<Next>, Outcome) {
+    let (mut steps, mut last) = (Vec::new(), Ok(()));
+    loop {
+        let next = course.next(last);
+        if let Next::Done(outcome) = next {
+            return (steps, outcome);
+        }
+        last = if answers(&next) { Ok(()) } else { Err(format!("{next:?} went wrong")) };
+        steps.push(next);
+    }
+}
+
+fn deploy(target: bool) -> Course {
+    Course::deploy(release("v2"), target.then(|| release("v1")), Some("me".into()))
+}
+
+#[test]
+fn a_good_release_is_recorded_as_verified() {
+    let (steps, outcome) = walk(deploy(true), |_| true);
+    assert_eq!(outcome, Outcome::Verified);
+    assert_eq!(
+        steps[1..],
+        [
+            Next::Record(Event::Mutating),
+            Next::Act(Direction::Forward),
+            Next::Verify(Direction::Forward),
+            Next::Record(Event::Verified)
+        ]
+    );
+}
+
+#[test]
+fn e2_without_a_target_it_fails_and_says_so() {
+    let (steps, outcome) = walk(deploy(false), |next| *next != Next::Verify(Direction::Forward));
+    assert!(matches!(outcome, Outcome::Failed(_)));
+    assert!(!steps.contains(&Next::Act(Direction::Back)));
+}
+
+#[test]
+fn a_ledger_that_cannot_be_written_stops_it_before_anything_is_touched() {
+    for wrong in 0..2 {
+        let mut number = 0;
+        let (steps, outcome) = walk(deploy(true), |_| {
+            number += 1;
+            number != wrong + 1
+        });
+        assert!(matches!(outcome, Outcome::Untouched(_)), "{outcome:?}");
+        assert!(!steps.iter().any(|step| matches!(step, Next::Act(_))), "{steps:?}");
+    }
+}
+
+#[test]
+fn r5_a_rollback_by_hand_begins_with_its_intent() {
+    let course = Course::back(release("v2"), release("v1"), "too slow".into());
+    let (steps, outcome) = walk(course, |_| true);
+    assert_eq!(outcome, Outcome::RolledBack("too slow".into()));
+    assert_eq!(
+        steps,
+        [
+            Next::Record(Event::Mutating),
+            Next::Act(Direction::Back),
+            Next::Verify(Direction::Back),
+            Next::Record(Event::RolledBack { to: release("v1"), reason: "too slow".into() })
+        ]
+    );
+}
+
+proptest! {
+    /// Whatever goes wrong: it ends; it goes back at most once and exactly when the way forward
+    /// failed and there is a target; nothing failed is ever called verified.
+    #[test]
+    fn every_course_ends_all_new_all_old_or_with_a_person(
+        target: bool,
+        answers in prop::collection::vec(prop::bool::weighted(0.7), 12),
+    ) {
+        let mut answers = answers.into_iter();
+        let mut wrong_forward = false;
+        let (steps, outcome) = walk(deploy(target), |next| {
+            let right = answers.next().unwrap();
+            let forward = Next::Act(Direction::Forward) == *next
+                || Next::Verify(Direction::Forward) == *next;
+            wrong_forward |= forward && !right;
+            right
+        });
+        let count = |wanted: Next| steps.iter().filter(|step| **step == wanted).count();
+        let back = count(Next::Act(Direction::Back));
+        prop_assert_eq!(back, usize::from(wrong_forward && target));
+        prop_assert!(count(Next::Act(Direction::Forward)) <= 1);
+        prop_assert_eq!(outcome == Outcome::Verified, count(Next::Record(Event::Verified)) == 1);
+        prop_assert!(!(wrong_forward && outcome == Outcome::Verified));
+    }
+
+    /// What the ledger adds up to afterwards is how it ended.
+    #[test]
+    fn the_ledger_says_how_it_ended(answers in prop::collection::vec(any::<bool>(), 6)) {
+        let mut answers = answers.into_iter();
+        let acts = |next: &Next| matches!(next, Next::Act(_) | Next::Verify(_));
+        let (steps, outcome) = walk(deploy(true), |next| !acts(next) || answers.next().unwrap());
+        let events = steps.into_iter().filter_map(|step| match step {
+            Next::Record(event) => Some(event),
+            _ => None,
+        });
+        let records: Vec<Record> = events.zip(1..).map(|(event, seq)| Record {
+            seq, at: String::new(), service: "s".into(), environment: "e".into(),
+            deployment: "d".into(), event,
+        }).collect();
+        let live = History::of(&records, "s", "e").live();
+        match outcome {
+            Outcome::Verified => prop_assert_eq!(live, Live::Verified(release("v2"), String::new())),
+            Outcome::RolledBack(_) => prop_assert_eq!(live, Live::Verified(release("v1"), String::new())),
+            _ => prop_assert!(matches!(live, Live::Unknown(_))),
+        }
+    }
+}

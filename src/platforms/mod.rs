@@ -1,0 +1,144 @@
+//! How releases are started, one file per platform. The order of a deployment is not known here
+//! (`deploy`), nor is what makes a release good (`checks`).
+
+mod command;
+mod process;
+
+use crate::commands::Session;
+use crate::config::Config;
+use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
+use crate::config::values::{Argv, Secret};
+use crate::decide::course::Direction;
+use crate::decide::history::Release;
+use crate::deploy::{Scope, State};
+use crate::exit::Fault;
+use crate::host::process::Started;
+use crate::report::v1::Response;
+
+/// A release to start, in place of another one.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// What is to run.
+    pub release: &'a Release,
+    /// What runs until then, as far as it is known.
+    pub previous: Option<&'a Release>,
+    /// Which way this goes.
+    pub direction: Direction,
+}
+
+/// What runs, as the platform sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// The platform cannot tell.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// This version.
+    Version(String),
+}
+
+/// Why a release could not be started.
+#[derive(Debug)]
+pub struct Trouble {
+    /// In one line.
+    pub reason: String,
+    /// What was seen: a command's exit code and the end of its output.
+    pub evidence: Option<Response>,
+}
+
+impl Trouble {
+    /// Without evidence.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self { reason: reason.into(), evidence: None }
+    }
+}
+
+/// A way to start releases.
+pub trait Platform {
+    /// Its name in the configuration.
+    fn name(&self) -> &'static str;
+
+    /// What `start` would do, a line each, in the order in which it would be done.
+    fn plan(&self, order: &Order<'_>) -> Vec<String>;
+
+    /// Looks, without touching anything, whether `start` could begin.
+    ///
+    /// # Errors
+    /// What is missing.
+    fn check(&self, order: &Order<'_>) -> anyhow::Result<()>;
+
+    /// Starts a release in place of the one that runs. Forward it heeds a cancellation.
+    ///
+    /// # Errors
+    /// What went wrong; what runs then is not known.
+    fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble>;
+
+    /// What runs now.
+    fn running(&self) -> Running;
+
+    /// Where the service answers, if the platform knows.
+    fn base_url(&self) -> Option<String>;
+
+    /// The process that serves, if the platform knows it.
+    fn process(&self) -> Option<Started>;
+
+    /// The last lines of what the release wrote, 100 at most.
+    fn diagnostics(&self) -> Vec<String>;
+}
+
+/// The platform that the configuration names. A new kind is a file of its own and a line here.
+///
+/// # Errors
+/// When none is named, or it is configured wrongly.
+pub fn of(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box<dyn Platform>> {
+    let spec = match (&config.platform, &config.deploy) {
+        (Some(platform), None) => platform.clone(),
+        (None, Some(deploy)) => PlatformSpec::Command(short(deploy)),
+        (Some(_), Some(_)) => {
+            return Err(Fault::usage("both `platform` and `deploy` say how releases are started")
+                .hint("`deploy` is short for `platform: { command: { deploy: … } }`; keep one")
+                .into());
+        }
+        (None, None) => {
+            return Err(Fault::usage("nothing says how releases are started")
+                .hint("write `deploy: [./your-deploy-script]` into waveoff.yml, or a `platform:`")
+                .into());
+        }
+    };
+    Ok(match spec {
+        PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, scope, state)?),
+        PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, scope)),
+    })
+}
+
+fn short(deploy: &Argv) -> CommandPlatformSpec {
+    CommandPlatformSpec {
+        deploy: deploy.clone(),
+        rollback: None,
+        running: None,
+        env: std::collections::BTreeMap::new(),
+        dir: None,
+        timeout: None,
+    }
+}
+
+/// What every program that we start may know about the release.
+fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
+    let previous = order.previous;
+    let direction = match order.direction {
+        Direction::Forward => "forward",
+        Direction::Back => "back",
+    };
+    // What is not known is empty, so that nothing of the caller's own comes through.
+    let variables = [
+        ("VERSION", order.release.version.clone()),
+        ("SHA", order.release.sha.clone().unwrap_or_default()),
+        ("DIGESTS", order.release.digests.join(" ")),
+        ("PREVIOUS_VERSION", previous.map(|release| release.version.clone()).unwrap_or_default()),
+        ("PREVIOUS_SHA", previous.and_then(|release| release.sha.clone()).unwrap_or_default()),
+        ("DIRECTION", direction.to_owned()),
+        ("SERVICE", scope.service.to_string()),
+        ("ENVIRONMENT", scope.environment.to_string()),
+    ];
+    variables.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value))).into()
+}

@@ -1,0 +1,186 @@
+//! A process on this machine that we start, watch and stop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Order, Platform, Running, Trouble, environment};
+use crate::commands::Session;
+use crate::config::pipeline::ProcessSpec;
+use crate::config::values::{Argv, Secret};
+use crate::decide::course::Direction;
+use crate::decide::observation::Observation;
+use crate::decide::template::{names, render_lossy};
+use crate::deploy::{Scope, State};
+use crate::exit::Fault;
+use crate::host::process::{self, CommandSpec, Started};
+use crate::host::{clock, files, tcp};
+
+/// The time between SIGTERM and SIGKILL.
+const GRACE: Duration = Duration::from_secs(30);
+/// The lines of its log that are shown.
+const LINES: usize = 100;
+/// What begins a release in the log.
+const MARK: &str = "--- waveoff starts ";
+
+/// The platform.
+pub(super) struct Process {
+    spec: ProcessSpec,
+    scope: Scope,
+    pid_file: String,
+    log: String,
+}
+
+impl Process {
+    pub(super) fn new(spec: ProcessSpec, scope: &Scope, state: &State) -> anyhow::Result<Self> {
+        let texts = spec.start.0.iter().chain(&spec.dir);
+        for name in texts.flat_map(|text| names(text)) {
+            match name.as_str() {
+                "version" => {}
+                "port" if spec.port.is_some() => {}
+                "port" => return Err(wrong("`{{port}}` is used, and there is no `port`").into()),
+                _ => return Err(wrong(&format!("`{{{{{name}}}}}` is not known")).into()),
+            }
+        }
+        let folder = state.folder(scope);
+        let or = |given: &Option<String>, name: &str| {
+            given.clone().unwrap_or_else(|| folder.join(name).display().to_string())
+        };
+        let (pid_file, log) =
+            (or(&spec.pid_file, "process.pid"), or(&spec.log_file, "process.log"));
+        Ok(Self { spec, scope: scope.clone(), pid_file, log })
+    }
+
+    fn command(&self, order: &Order<'_>) -> CommandSpec {
+        let mut known = BTreeMap::from([("version".to_owned(), order.release.version.clone())]);
+        let mut env = environment(order, &self.scope);
+        if let Some(port) = self.spec.port {
+            known.insert("port".into(), port.to_string());
+            env.push(("PORT".into(), Secret::new(port.to_string())));
+        }
+        env.extend(self.spec.env.clone());
+        let fill = |text: &String| render_lossy(text, &known);
+        CommandSpec {
+            argv: Argv(self.spec.start.0.iter().map(fill).collect()),
+            env,
+            dir: self.spec.dir.as_ref().map(fill),
+        }
+    }
+
+    fn grace(&self) -> Duration {
+        self.spec.grace.map_or(GRACE, |grace| grace.0)
+    }
+
+    /// The process of ours that lives, and its version. One whose start time is not known could
+    /// be anybody's by now, and is left alone.
+    fn alive(&self) -> Option<(Started, String)> {
+        let started = process::read_pid_file(&self.pid_file)?;
+        if cfg!(target_os = "linux") && started.ticks.is_none() || !process::is_alive(started) {
+            return None;
+        }
+        let text = files::read_text(&self.pid_file).ok()?;
+        Some((started, text.split_whitespace().nth(2).unwrap_or_default().to_owned()))
+    }
+
+    fn stop(&self) -> Result<(), Trouble> {
+        let Some((old, version)) = self.alive() else { return Ok(()) };
+        process::stop(old, self.grace())
+            .map(|_| ())
+            .map_err(|error| Trouble::new(format!("{version} could not be stopped: {error}")))
+    }
+
+    fn begin(&self, order: &Order<'_>) -> std::io::Result<()> {
+        let version = &order.release.version;
+        let now = clock::rfc3339(clock::wall());
+        files::append(&self.log, format!("{MARK}{version} at {now} ---\n").as_bytes())?;
+        let started = process::start(&self.command(order), &self.log)?;
+        let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
+        let kept = files::replace(
+            &self.pid_file,
+            format!("{} {ticks} {version}\n", started.pid).as_bytes(),
+        );
+        if kept.is_err() {
+            // What cannot be found again must not stay behind.
+            process::stop(started, self.grace())?;
+        }
+        kept
+    }
+}
+
+fn wrong(message: &str) -> Fault {
+    Fault::usage(format!("platform.process: {message}"))
+        .hint("`{{version}}`, and with a `port` also `{{port}}`, are replaced in start and dir")
+}
+
+impl Platform for Process {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    fn plan(&self, order: &Order<'_>) -> Vec<String> {
+        let command = self.command(order);
+        let mut plan = Vec::new();
+        if let Some((old, version)) = self.alive() {
+            let grace = humantime::format_duration(self.grace());
+            plan.push(format!("stop {version}, process {}: SIGTERM, {grace}, SIGKILL", old.pid));
+        }
+        let place = command.dir.map(|dir| format!(" in {dir}")).unwrap_or_default();
+        plan.push(format!("start {}{place}", command.argv.show()));
+        plan
+    }
+
+    fn check(&self, order: &Order<'_>) -> anyhow::Result<()> {
+        if let Some(missing) = process::missing(&self.command(order)) {
+            let version = &order.release.version;
+            return Err(Fault::usage(format!("{version} cannot be started: {missing}")).into());
+        }
+        // While ours runs the port is ours, and it will be free.
+        let (Some(port), None, Direction::Forward) =
+            (self.spec.port, self.alive(), order.direction)
+        else {
+            return Ok(());
+        };
+        if let Observation::Connected { .. } =
+            tcp::connect("localhost", port, Duration::from_secs(1))
+        {
+            return Err(Fault::usage(format!(
+                "port {port} is taken by a process that waveoff did not start"
+            ))
+            .hint("stop it, or give the service another `port`")
+            .into());
+        }
+        Ok(())
+    }
+
+    fn start(&self, order: &Order<'_>, _: &Session) -> Result<(), Trouble> {
+        self.stop()?;
+        self.begin(order).map_err(|error| {
+            Trouble::new(format!("{} could not be started: {error}", order.release.version))
+        })
+    }
+
+    fn running(&self) -> Running {
+        match self.alive() {
+            Some((_, version)) if version.is_empty() => Running::Unknown,
+            Some((_, version)) => Running::Version(version),
+            None => Running::Nothing,
+        }
+    }
+
+    fn base_url(&self) -> Option<String> {
+        self.spec.port.map(|port| format!("http://localhost:{port}"))
+    }
+
+    fn process(&self) -> Option<Started> {
+        process::read_pid_file(&self.pid_file)
+    }
+
+    fn diagnostics(&self) -> Vec<String> {
+        let lines = files::last_lines(&self.log, LINES).unwrap_or_default();
+        let start = lines.iter().rposition(|line| line.starts_with(MARK)).map_or(0, |at| at + 1);
+        lines[start..].to_vec()
+    }
+}
+
+#[cfg(test)]
+#[path = "process_tests.rs"]
+mod tests;
