@@ -1,8 +1,14 @@
 //! One file per verb: arguments, then observe, decide, act, report.
 
+pub mod deploy;
+mod ending;
+pub mod init;
+pub mod rollback;
 mod session;
 mod settings;
+mod site;
 pub mod smoke_test;
+pub mod status;
 mod targets;
 pub mod wait_healthy;
 
@@ -87,6 +93,14 @@ impl Entry {
         (self.command)()
     }
 }
+
+/// The verbs of `waveoff`. A new one is a file of its own and a line here.
+pub const WAVEOFF: &[Entry] = &[
+    entry::<deploy::Deploy>(),
+    entry::<rollback::Rollback>(),
+    entry::<status::Status>(),
+    entry::<init::Init>(),
+];
 
 /// Runs a program that is one verb.
 pub fn main_of(verb: Entry) -> ExitCode {

@@ -116,6 +116,11 @@ impl Session {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner).apply(text)
     }
 
+    /// The file that the report goes to, when one was named.
+    pub fn report_file(&self) -> Option<&str> {
+        self.common.report.as_deref()
+    }
+
     /// The time since the start.
     pub fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()

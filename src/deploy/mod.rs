@@ -3,6 +3,19 @@
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
 pub mod ledger;
+pub mod lock;
+pub mod run;
 pub mod state;
+pub mod story;
 
 pub use state::{Scope, State};
+
+use crate::host::clock;
+
+/// A new deployment's id: when it began, and something that tells it from others of that second.
+pub fn new_id() -> String {
+    let now = clock::rfc3339(clock::wall());
+    let digits: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
+    let (day, time) = digits.split_at(8);
+    format!("{day}-{time}-{:06x}", clock::seed() & 0x00ff_ffff)
+}

@@ -1,0 +1,181 @@
+//! `waveoff rollback`: bring a verified release back, because a person says so.
+
+use clap::Args;
+
+use super::site::{Site, SiteArgs, live_of};
+use super::{Output, Session, Verb, ending};
+use crate::decide::course::{Course, Direction};
+use crate::decide::history::{Deployment, History, Release};
+use crate::decide::verdict::Verdict;
+use crate::decide::words::same_version;
+use crate::deploy::lock;
+use crate::deploy::run::Walk;
+use crate::deploy::story::Story;
+use crate::exit::{Exit, Fault};
+use crate::platforms::Order;
+use crate::report::v1::Report;
+
+/// Arguments of `rollback`.
+#[derive(Debug, Clone, Args)]
+pub struct Rollback {
+    /// The version to bring back, a verified one [default: the last verified before the live one]
+    #[arg(long, value_name = "VERSION")]
+    to: Option<String>,
+    /// Print the versions that can be brought back, and change nothing
+    #[arg(long)]
+    list: bool,
+    /// Why, for the ledger
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print what would be done, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    #[command(flatten)]
+    site: SiteArgs,
+}
+
+impl Verb for Rollback {
+    const NAME: &'static str = "rollback";
+    const ABOUT: &'static str = "Bring a verified release back";
+    const OUTPUTS: &'static [Output] = ending::OUTPUTS;
+    const EXAMPLES: &'static str = "\
+Examples:
+  waveoff rollback --list
+  waveoff rollback --dry-run
+  waveoff rollback --to v1.3.2 --reason 'orders fail since v1.4.0'
+
+";
+
+    fn run(self, session: &Session) -> anyhow::Result<Report> {
+        let site = self.site.open(session)?;
+        let history = site.history()?;
+        if self.list {
+            return Ok(list(session, &site, &history));
+        }
+        let route = self.choose(&site, &history)?;
+        if self.dry_run {
+            return Ok(plan(session, &site, &route));
+        }
+        let _held = site.lock(&format!("rollback to {}", route.target.version))?;
+        // Whoever held the lock before may have changed what there is to go back from.
+        let route = self.choose(&site, &site.history()?)?;
+        let reason = self.reason();
+        let Route { from, target } = route;
+        let mut walk = Walk {
+            session,
+            loaded: &site.loaded,
+            ledger: site.ledger.as_ref(),
+            platform: site.platform.as_ref(),
+            id: from.id.clone(),
+            release: from.release.clone(),
+            target: Some(target.clone()),
+            live: Some(from.release.clone()),
+            story: Story::new(session),
+        };
+        let (old, new) = (&from.release.version, &target.version);
+        walk.story.tell("rollback", &format!("{}: from {old} to {new}: {reason}", site.scope));
+        let walked = walk.go(Course::back(from.release.clone(), target.clone(), reason));
+        let mut report = ending::report(session, &site.scope, walk, walked);
+        if report.exit_code == Exit::RolledBack.code() {
+            (report.verdict, report.exit_code) = (Verdict::Pass, Exit::Pass.code());
+            report.summary = format!("{new} is back and verified");
+            report.next = None;
+        }
+        Ok(report)
+    }
+}
+
+/// From where to where.
+struct Route {
+    /// The deployment that is taken back.
+    from: Deployment,
+    target: Release,
+}
+
+impl Rollback {
+    /// Everything that can be refused is refused here, before anything is touched.
+    fn choose(&self, site: &Site, history: &History) -> anyhow::Result<Route> {
+        let from = latest(history).cloned().ok_or_else(|| {
+            Fault::usage(format!("nothing was ever deployed: {}", site.scope))
+                .hint("is it the right service, environment and state folder?")
+        })?;
+        let live = live_of(history);
+        let target = match &self.to {
+            Some(version) => named(history, version)?,
+            None => history.target(live.as_ref().unwrap_or(&from.release)).cloned().ok_or_else(
+                || {
+                    Fault::usage("there is nothing to go back to: no other release was verified")
+                        .hint("`waveoff rollback --list` shows the verified releases")
+                },
+            )?,
+        };
+        if live.is_some_and(|live| live.is_same(&target)) {
+            return Err(Fault::usage(format!("{} is what runs now", target.version))
+                .hint("name another one with --to; `waveoff rollback --list` shows them")
+                .into());
+        }
+        site.check_target(&target)?;
+        Ok(Route { from, target })
+    }
+
+    fn reason(&self) -> String {
+        let who = lock::who();
+        match &self.reason {
+            Some(reason) => format!("{reason} (by hand: {who})"),
+            None => format!("by hand: {who}"),
+        }
+    }
+}
+
+/// The last deployment that touched anything: it is what a rollback takes back.
+fn latest(history: &History) -> Option<&Deployment> {
+    history.deployments.iter().rfind(|deployment| deployment.mutated)
+}
+
+fn named(history: &History, version: &str) -> anyhow::Result<Release> {
+    let verified = history.verified();
+    let found = verified.iter().find(|known| same_version(&known.release.version, version));
+    found.map(|known| known.release.clone()).ok_or_else(|| {
+        let known: Vec<&str> = verified.iter().map(|d| d.release.version.as_str()).collect();
+        let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+        Fault::usage(format!("{version:?} is not a verified release"))
+            .hint(format!("verified are: {known}"))
+            .into()
+    })
+}
+
+fn list(session: &Session, site: &Site, history: &History) -> Report {
+    let live = live_of(history);
+    let verified = history.verified();
+    for deployment in &verified {
+        let release = &deployment.release;
+        let mark =
+            if live.as_ref().is_some_and(|live| live.is_same(release)) { "live" } else { "" };
+        let sha = release.sha.as_deref().unwrap_or("-");
+        session.say(&format!("{mark:<5} {}  {sha}  {}", deployment.changed, release.version));
+    }
+    let names: Vec<String> = verified.iter().map(|d| d.release.version.clone()).collect();
+    let count = crate::decide::words::count(verified.len(), "verified release");
+    let summary = format!("{}: {count}", site.scope);
+    let release = live.unwrap_or_default();
+    let mut report = ending::nothing(session, &site.scope, &release, Verdict::Pass, summary);
+    report.expected_version = None;
+    report.outputs.insert("candidates".into(), names.join("\n"));
+    report
+}
+
+fn plan(session: &Session, site: &Site, route: &Route) -> Report {
+    let story = Story::new(session);
+    let order = Order {
+        release: &route.target,
+        previous: Some(&route.from.release),
+        direction: Direction::Back,
+    };
+    for line in site.platform.plan(&order) {
+        story.tell("rollback", &line);
+    }
+    let version = &route.target.version;
+    story.tell("verify", &format!("{version} by the checks of {}", site.loaded.file));
+    let summary = format!("{version} would be brought back; nothing was changed");
+    ending::nothing(session, &site.scope, &route.target, Verdict::Pass, summary)
+}

@@ -1,0 +1,44 @@
+//! What a run tells while it goes: a line for people as each thing happens, and the steps of the
+//! report.
+
+use std::time::Duration;
+
+use crate::commands::Session;
+use crate::decide::verdict::Verdict;
+use crate::host::clock;
+use crate::report::v1::Step;
+
+/// The story of a run.
+pub struct Story<'a> {
+    session: &'a Session,
+    /// The steps so far.
+    pub steps: Vec<Step>,
+}
+
+impl<'a> Story<'a> {
+    /// Begins.
+    pub fn new(session: &'a Session) -> Self {
+        Self { session, steps: Vec::new() }
+    }
+
+    /// Says a line: the time of day, the step's name, what happens.
+    pub fn tell(&self, name: &str, text: &str) {
+        // RFC 3339 has the time of day at this place.
+        let now = clock::rfc3339(clock::wall());
+        let time = now.get(11..19).unwrap_or(&now);
+        self.session.say(&format!("{time}  {name:<9} {text}"));
+    }
+
+    /// Says how a step ended that began at `from`, and keeps it for the report.
+    pub fn step(&mut self, name: &str, from: Duration, verdict: Verdict, detail: String) {
+        self.tell(name, &detail);
+        let took = self.session.elapsed().saturating_sub(from);
+        self.steps.push(Step {
+            name: name.into(),
+            detail,
+            verdict,
+            from_ms: from.as_millis() as u64,
+            duration_ms: took.as_millis() as u64,
+        });
+    }
+}
