@@ -12,6 +12,7 @@ pub mod judge;
 pub mod naming;
 pub mod observation;
 pub mod predicate;
+pub mod rollback;
 pub mod status_set;
 pub mod template;
 pub mod verdict;
