@@ -38,7 +38,7 @@ impl Repository {
     /// None when act or git cannot be had; the skip has been noted then.
     pub(crate) fn new(workflow: &str) -> Option<Self> {
         let (act, _git) = (part("act")?, part("git")?);
-        let folder = tempfile::Builder::new().prefix("waveoff act ").tempdir().unwrap();
+        let folder = tempfile::Builder::new().prefix("waveoff-act-").tempdir().unwrap();
         let repository = Self { act, folder, environment: Vec::new() };
         repository.copy_own();
         repository.write("bin/sh", SHELL);
@@ -70,12 +70,21 @@ impl Repository {
     }
 
     /// Pushes.
-    pub(crate) fn start(&self) -> Pushed {
+    pub(crate) fn start(&self) -> Pushed<'_> {
         let shop = self.path("shop");
         for arguments in [
             &["init", "--quiet", "--initial-branch=main"][..],
             &["add", "--all"],
-            &["-c", "user.name=t", "-c", "user.email=t@example.com", "commit", "--quiet", "-m", "x"],
+            &[
+                "-c",
+                "user.name=t",
+                "-c",
+                "user.email=t@example.com",
+                "commit",
+                "--quiet",
+                "-m",
+                "x",
+            ],
             &["remote", "add", "origin", "https://github.com/somebody/shop.git"],
         ] {
             if arguments[0] == "init" && shop.join(".git").exists() {
@@ -105,15 +114,10 @@ impl Repository {
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }
-        Pushed { child: command.spawn().unwrap() }
+        Pushed { child: command.spawn().unwrap(), repository: self }
     }
 
-    /// How many machines the jobs so far ran on.
-    pub(crate) fn machines(&self) -> usize {
-        fs::read_to_string(self.path("homes")).unwrap_or_default().lines().count()
-    }
-
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
+    fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -150,15 +154,17 @@ fn copy(from: &Path, to: &Path) {
 
 /// The folder of the programs that this test run has built.
 fn programs() -> PathBuf {
-    Path::new(env!("CARGO_BIN_EXE_waveoff")).parent().unwrap().to_path_buf()
+    Path::new(env!("CARGO_BIN_EXE_wait-healthy")).parent().unwrap().to_path_buf()
 }
 
 /// A run that has begun.
-pub(crate) struct Pushed {
+pub(crate) struct Pushed<'a> {
     child: Child,
+    /// Whose folder act works in.
+    repository: &'a Repository,
 }
 
-impl Pushed {
+impl Pushed<'_> {
     /// Cancels as a person does who presses the button: steps are ended, `always()` ones still run.
     pub(crate) fn cancel(&self) {
         let id = self.child.id().to_string();
@@ -175,7 +181,16 @@ impl Pushed {
         }
         outcome.success = self.child.wait().unwrap().success();
         outcome.log.push_str(&errors.join().unwrap());
+        outcome.machines =
+            fs::read_to_string(self.repository.path("homes")).unwrap_or_default().lines().count();
         outcome
+    }
+}
+
+impl Drop for Pushed<'_> {
+    fn drop(&mut self) {
+        // A test that failed meanwhile leaves no act behind; one that has ended cannot be killed.
+        let _ = self.child.kill();
     }
 }
 
@@ -185,6 +200,8 @@ pub(crate) struct Outcome {
     pub(crate) success: bool,
     /// `success`, `failure` or `cancelled`, by the job's id; a job that was skipped is not here.
     pub(crate) jobs: BTreeMap<String, String>,
+    /// How many machines the jobs ran on, each with a home that was empty at first.
+    pub(crate) machines: usize,
     /// The outputs of all steps, by job and step: `("smoke", "verify")`.
     outputs: BTreeMap<(String, String), BTreeMap<String, String>>,
     /// What the steps wrote into the job's summary.
@@ -268,7 +285,7 @@ impl Production {
             .stdout(Stdio::null())
             .status()
             .unwrap();
-        assert!(ship.success());
+        assert!(ship.success(), "no service after five seconds");
         production
     }
 
@@ -284,7 +301,8 @@ impl Production {
     /// The version that answers now.
     pub(crate) fn version(&self) -> String {
         let mut answer = ureq::get(format!("{}/version", self.url())).call().unwrap();
-        let answer: Value = serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
+        let answer: Value =
+            serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap();
         answer["version"].as_str().unwrap().to_owned()
     }
 
@@ -296,7 +314,9 @@ impl Production {
 
     /// Cargo builds examples beside the programs, with the tests.
     pub(crate) fn sample_service() -> PathBuf {
-        programs().join("examples/sample-service")
+        let program = programs().join("examples/sample-service");
+        assert!(program.is_file(), "build it first: cargo build --example sample-service");
+        program
     }
 }
 

@@ -2,105 +2,143 @@
 //!
 //! `UPDATE=1 cargo test actions` rewrites the files; without it they are compared.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, ArgAction};
+use waveoff::commands::smoke_test::SmokeTest;
+use waveoff::commands::wait_healthy::WaitHealthy;
+use waveoff::commands::{COMMON_OUTPUTS, Entry, entry};
 
-/// One action: a program, its verb if it has verbs, and what it puts out.
+/// Every action but the root's, which has no program of its own.
+fn actions() -> Vec<Action> {
+    vec![
+        Action { words: "wait-healthy", verb: entry::<WaitHealthy>() },
+        Action { words: "smoke-test", verb: entry::<SmokeTest>() },
+    ]
+}
+
+/// An action is a verb.
 struct Action {
-    /// The folder under `actions/`.
-    name: &'static str,
-    /// The words after `run.sh`.
+    /// The program, and the verb if it has several: the words after `run.sh`.
     words: &'static str,
-    command: Command,
-    outputs: &'static [(&'static str, &'static str)],
+    verb: Entry,
 }
 
 impl Action {
     fn file(&self) -> PathBuf {
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("actions").join(self.name).join("action.yml")
-    }
-
-    fn inputs(&self) -> impl Iterator<Item = &Arg> {
-        self.command
-            .get_arguments()
-            .filter(|arg| arg.get_long().is_some() && !arg.is_hide_set())
-            .filter(|arg| !["help", "version"].contains(&arg.get_id().as_str()))
+        root().join("actions").join(self.verb.name).join("action.yml")
     }
 
     fn render(&self) -> String {
-        let about = self.command.get_about().map(ToString::to_string).unwrap_or_default();
+        let Self { words, verb } = self;
+        let command = verb.command();
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
         let mut text = format!(
-            "# Generated from the arguments of `{words}`; do not edit.\n\
+            "# Generated from the arguments of `{words}`; do not edit:\n\
              # UPDATE=1 cargo test --test integration actions\n\
-             name: {name}\n\
-             description: {about}\n\
+             name: {}\n\
+             description: {}\n\
              author: The waveoff authors\n\
              inputs:\n",
-            words = self.words,
-            name = quoted(&format!("waveoff: {}", self.name)),
-            about = quoted(&about),
+            quoted(&format!("waveoff: {}", verb.name)),
+            quoted(&about),
         );
-        for arg in self.inputs() {
-            // Never the default itself: as an input it would win over waveoff.yml.
-            let default = match arg.get_long() {
-                Some("token") => "${{ github.token }}".to_owned(),
-                _ => "''".to_owned(),
-            };
+        for arg in command.get_arguments() {
+            let Some(long) = arg.get_long().filter(|_| is_input(arg)) else { continue };
+            // Never the program's own default: as an input it would win over waveoff.yml.
             let _ = write!(
                 text,
-                "  {}:\n    description: {}\n    required: false\n    default: {default}\n",
-                arg.get_long().unwrap_or_default(),
+                "  {long}:\n    description: {}\n    required: false\n    default: ''\n",
                 quoted(&description(arg)),
             );
         }
         text.push_str("outputs:\n");
-        for (name, meaning) in self.outputs {
+        for output in COMMON_OUTPUTS.iter().chain(verb.outputs) {
+            let name = output.name;
             let _ = write!(
                 text,
                 "  {name}:\n    description: {}\n    value: ${{{{ steps.run.outputs.{name} }}}}\n",
-                quoted(meaning),
+                quoted(output.about),
             );
         }
         let _ = write!(
             text,
             "runs:\n  using: composite\n  steps:\n    \
-             - name: {name}\n      id: run\n      shell: sh\n      env:\n        \
+             - name: {}\n      id: run\n      shell: sh\n      env:\n        \
              WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n      \
              run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
-            name = self.name,
-            words = self.words,
+            quoted(verb.name),
         );
         text
     }
 }
 
-/// What `--help` says, and how the text of an input becomes it.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn is_input(arg: &Arg) -> bool {
+    !arg.is_hide_set() && !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version)
+}
+
+/// What `--help` says, with what differs in an input.
 fn description(arg: &Arg) -> String {
-    let mut text = arg.get_help().map(ToString::to_string).unwrap_or_default();
-    text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+    let (help, _) = help.split_once(" [repeatable").unwrap_or((&help, ""));
+    let mut text = help.split_whitespace().collect::<Vec<_>>().join(" ");
     match arg.get_action() {
         ArgAction::SetTrue | ArgAction::SetFalse => text.push_str(" (true or false)"),
-        ArgAction::Append => text.push_str(" (one per line)"),
+        ArgAction::Append if arg.get_value_delimiter().is_none() => {
+            text.push_str(" (one per line)")
+        }
         _ => {}
-    }
-    let list = |values: Vec<String>| values.join(", ");
-    let possible: Vec<_> =
-        arg.get_possible_values().iter().map(|value| value.get_name().to_owned()).collect();
-    if arg.get_action().takes_values() && !possible.is_empty() {
-        let _ = write!(text, " [{}]", list(possible));
-    }
-    let defaults: Vec<_> =
-        arg.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-    if arg.get_action().takes_values() && !defaults.is_empty() {
-        let _ = write!(text, " [default: {}]", list(defaults));
     }
     text
 }
 
-/// A YAML scalar that is a string whatever it looks like.
+/// A YAML scalar that is a string, whatever it looks like.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[test]
+fn action_files_say_what_the_programs_say() {
+    let update = std::env::var_os("UPDATE").is_some();
+    for action in actions() {
+        let (file, wanted) = (action.file(), action.render());
+        if update {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(&file, &wanted).unwrap();
+        }
+        let found = fs::read_to_string(&file).unwrap_or_default();
+        assert_eq!(
+            found,
+            wanted,
+            "{} is out of date: UPDATE=1 cargo test --test integration actions",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn every_folder_of_an_action_has_its_verb() {
+    let verbs: BTreeSet<_> = actions().iter().map(|action| action.verb.name.to_owned()).collect();
+    let folders: BTreeSet<_> = fs::read_dir(root().join("actions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert_eq!(folders, verbs);
+}
+
+#[test]
+fn a_verb_has_no_two_outputs_of_one_name() {
+    for action in actions() {
+        let mut seen = BTreeSet::new();
+        for output in COMMON_OUTPUTS.iter().chain(action.verb.outputs) {
+            assert!(seen.insert(output.name), "{}: {}", action.words, output.name);
+        }
+    }
 }

@@ -8,9 +8,12 @@
     reason = "tests set up a real world, and stop where it is not as they need it"
 )]
 
+mod act;
+mod actions;
 mod bootstrap;
 mod harness;
 mod jsonpath;
 mod parts;
 mod smoke_test;
 mod wait_healthy;
+mod workflows;

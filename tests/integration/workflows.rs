@@ -1,0 +1,134 @@
+//! The actions and workflows as somebody else's repository uses them.
+
+use crate::act::{Production, Repository, SHIP, until};
+
+#[test]
+fn an_action_takes_inputs_and_gives_outputs_and_jobs_share_nothing_else() {
+    let workflow = r#"
+name: ship
+on: push
+jobs:
+  good:
+    runs-on: ubuntu-latest
+    outputs:
+      verdict: ${{ steps.wait.outputs.verdict }}
+    steps:
+      - id: wait
+        uses: waveoff/waveoff/actions/wait-healthy@v1
+        with:
+          url: |
+            ${{ env.SHOP }}/health
+            ${{ env.SHOP }}/version
+          expect-version: v1
+          version-jsonpath: $.version
+      - run: touch left-over "$HOME/left-over" "$RUNNER_TEMP/left-over"
+        shell: sh
+  bad:
+    needs: good
+    runs-on: ubuntu-latest
+    steps:
+      - run: |
+          test "$BEFORE" = pass
+          test -z "$(ls -A "$HOME" "$RUNNER_TEMP" . | grep left-over)"
+        shell: sh
+        env:
+          BEFORE: ${{ needs.good.outputs.verdict }}
+      - id: smoke
+        continue-on-error: true
+        uses: waveoff/waveoff/actions/smoke-test@v1
+        with:
+          url: ${{ env.SHOP }}/version
+          expect-version: v2
+          version-jsonpath: $.version
+          attempts: '1'
+      - id: typo
+        continue-on-error: true
+        uses: waveoff/waveoff/actions/wait-healthy@v1
+        with:
+          within: soon
+"#;
+    let production = Production::running("v1");
+    let Some(repository) = Repository::new(workflow) else { return };
+    let run = repository.env("SHOP", production.url()).push();
+    assert!(run.success, "{}", run.log);
+    assert_eq!(run.machines, 2, "{}", run.log);
+    assert_eq!(run.output("good", "wait", "verdict"), "pass");
+    assert_eq!(run.output("bad", "smoke", "verdict"), "fail");
+    assert_eq!(run.output("bad", "smoke", "exit-code"), "10");
+    assert!(run.output("bad", "smoke", "report").contains("\"verdict\":\"fail\""), "{}", run.log);
+    assert!(run.summaries.contains("v2"), "{}", run.log);
+    assert!(run.log.contains("soon"), "{}", run.log);
+}
+
+#[test]
+fn the_programs_are_put_on_disk_for_later_steps() {
+    let workflow = r#"
+name: ship
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - id: waveoff
+        uses: waveoff/waveoff@v1
+        with:
+          programs: wait-healthy smoke-test
+      - run: |
+          "$PROGRAMS/wait-healthy" --help
+          "$PROGRAMS/smoke-test" --help
+          test -z "$(command -v smoke-test)"
+        shell: sh
+        env:
+          PROGRAMS: ${{ steps.waveoff.outputs.path }}
+      - id: hostile
+        continue-on-error: true
+        uses: waveoff/waveoff@v1
+        with:
+          programs: "* $(touch owned) ; touch owned"
+      - run: test ! -e owned
+        shell: sh
+"#;
+    let Some(repository) = Repository::new(workflow) else { return };
+    let run = repository.push();
+    assert!(run.success, "{}", run.log);
+    assert!(run.log.contains("there is no program \"*\""), "{}", run.log);
+}
+
+#[test]
+fn what_is_cancelled_before_deploying_deploys_nothing() {
+    let workflow = r#"
+name: ship
+on: push
+jobs:
+  one:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2
+      - run: touch "$PRODUCTION/began"
+        shell: sh
+      - id: wait
+        uses: waveoff/waveoff/actions/wait-healthy@v1
+        with:
+          command: test -e "${{ env.PRODUCTION }}/never"
+          within: 10m
+      - run: WAVEOFF_VERSION=v2 ./ship.sh
+        shell: sh
+      - if: always()
+        run: touch "$PRODUCTION/ended"
+        shell: sh
+"#;
+    let production = Production::running("v1");
+    let Some(repository) = Repository::new(workflow) else { return };
+    let repository = repository
+        .file("ship.sh", SHIP)
+        .env("PRODUCTION", production.folder().to_str().unwrap())
+        .env("SAMPLE_SERVICE", Production::sample_service().to_str().unwrap());
+    let pushed = repository.start();
+    until("the first step", || production.folder().join("began").exists());
+    pushed.cancel();
+    let run = pushed.finish();
+    assert!(!run.success, "{}", run.log);
+    assert!(production.folder().join("ended").exists(), "{}", run.log);
+    assert_eq!(production.shipped(), ["v1"]);
+    assert_eq!(production.version(), "v1");
+}
