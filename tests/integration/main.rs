@@ -12,6 +12,7 @@ mod act;
 mod actions;
 mod bootstrap;
 mod harness;
+mod house;
 mod jsonpath;
 mod parts;
 mod smoke_test;
