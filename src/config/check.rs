@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::expectation::{CaptureSpec, ExpectSpec, HealthSpec};
+use super::expectation::{CaptureSpec, ExpectSpec};
+use super::forms::HealthSpec;
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
 use crate::decide::verdict::Severity;
 

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod expectation;
 mod file;
+pub mod forms;
 mod interpolate;
 pub mod pipeline;
 pub mod values;

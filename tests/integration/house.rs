@@ -42,7 +42,9 @@ fn no_source_file_is_longer_than_400_lines_and_no_program_longer_than_10() {
 fn judgements_know_nothing_of_the_world() {
     for file in files("src/decide", "rs") {
         let text = fs::read_to_string(&file).unwrap();
-        for word in ["crate::host", "std::fs", "std::env", "std::net", "std::process", "ureq", "tokio"] {
+        for word in
+            ["crate::host", "std::fs", "std::env", "std::net", "std::process", "ureq", "tokio"]
+        {
             assert!(!text.contains(word), "{} uses {word}", file.display());
         }
     }
@@ -72,7 +74,10 @@ fn the_checks_page_has_every_kind_and_every_key() {
     }
     let page = fs::read_to_string(root().join("docs/configuration.md")).unwrap();
     for key in schema["properties"].as_object().unwrap().keys() {
-        assert!(page.contains(&format!("| `{key}` |")), "docs/configuration.md does not know `{key}`");
+        assert!(
+            page.contains(&format!("| `{key}` |")),
+            "docs/configuration.md does not know `{key}`"
+        );
     }
     assert!(CheckSpec::default().present().is_empty());
 }
@@ -90,7 +95,8 @@ fn every_configuration_in_the_documentation_is_read() {
                 continue;
             }
             let name = page.display().to_string();
-            let loaded = waveoff::config::parse(&name, block, |name| Some(format!("value-of-{name}")));
+            let loaded =
+                waveoff::config::parse(&name, block, |name| Some(format!("value-of-{name}")));
             assert!(loaded.is_ok(), "{name}: {:?}\n{block}", loaded.unwrap_err());
             read += 1;
         }
