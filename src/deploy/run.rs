@@ -75,6 +75,7 @@ impl Walk<'_> {
         // The last moment in which leaving costs nothing.
         if event == Event::Mutating {
             self.cancelled()?;
+            self.session.cancel.stay();
         }
         if let Event::Failed { .. } = event {
             walked.diagnostics = self.platform.diagnostics();

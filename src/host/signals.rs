@@ -1,21 +1,28 @@
 //! Cancelling: SIGINT and SIGTERM become a flag that every sleeper wakes up for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::clock::Moment;
 
+/// A second signal ends the process.
+const HASTY: u8 = 0;
+/// The first signal cancels, further ones change nothing.
+const PATIENT: u8 = 1;
+/// No signal changes anything.
+const SHIELDED: u8 = 2;
+
 /// Whether to stop, shared by all threads.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     shared: Arc<(Mutex<Option<&'static str>>, Condvar)>,
-    shielded: Arc<AtomicBool>,
+    mode: Arc<AtomicU8>,
 }
 
 impl Cancel {
     /// One that SIGINT and SIGTERM set. A second signal ends the process at once, as it would
-    /// without us.
+    /// without us, until [`Cancel::stay`].
     ///
     /// # Errors
     /// When the handlers cannot be installed.
@@ -27,10 +34,11 @@ impl Cancel {
         let setter = cancel.clone();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
-                if setter.shielded.load(Ordering::SeqCst) {
+                let mode = setter.mode.load(Ordering::SeqCst);
+                if mode == SHIELDED {
                     continue;
                 }
-                if setter.reason().is_some() {
+                if mode == HASTY && setter.reason().is_some() {
                     // The default action ends the process; if it cannot, it was asked once already.
                     signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
                 }
@@ -51,7 +59,7 @@ impl Cancel {
 
     /// Asks everybody to stop.
     pub fn set(&self, reason: &'static str) {
-        if self.shielded.load(Ordering::SeqCst) {
+        if self.mode.load(Ordering::SeqCst) == SHIELDED {
             return;
         }
         let (state, woken) = &*self.shared;
@@ -59,10 +67,16 @@ impl Cancel {
         woken.notify_all();
     }
 
+    /// From here on a second signal does not end the process either: something is half done, and
+    /// whoever sleeps still wakes at the first one.
+    pub fn stay(&self) {
+        self.mode.store(PATIENT, Ordering::SeqCst);
+    }
+
     /// Withdraws a cancellation and heeds no signal from here on: what runs now must come to its
     /// end, as a rollback must. SIGQUIT and SIGKILL still end the process.
     pub fn shield(&self) {
-        self.shielded.store(true, Ordering::SeqCst);
+        self.mode.store(SHIELDED, Ordering::SeqCst);
         *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 

@@ -98,6 +98,7 @@ fn program(name: &str) -> &'static str {
     match name {
         "wait-healthy" => env!("CARGO_BIN_EXE_wait-healthy"),
         "smoke-test" => env!("CARGO_BIN_EXE_smoke-test"),
+        "waveoff" => env!("CARGO_BIN_EXE_waveoff"),
         other => panic!("there is no program {other}"),
     }
 }

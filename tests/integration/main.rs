@@ -11,6 +11,9 @@
 mod act;
 mod actions;
 mod bootstrap;
+mod deploy;
+mod deploy_refusals;
+mod deploy_world;
 mod harness;
 mod house;
 mod jsonpath;
