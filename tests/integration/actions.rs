@@ -13,7 +13,7 @@ use waveoff::commands::wait_healthy::WaitHealthy;
 use waveoff::commands::{COMMON_OUTPUTS, Entry, entry};
 
 /// Every action but the root's, which has no program of its own.
-fn actions() -> Vec<Action> {
+pub(crate) fn actions() -> Vec<Action> {
     vec![
         Action { words: "wait-healthy", verb: entry::<WaitHealthy>() },
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
@@ -21,10 +21,10 @@ fn actions() -> Vec<Action> {
 }
 
 /// An action is a verb.
-struct Action {
+pub(crate) struct Action {
     /// The program, and the verb if it has several: the words after `run.sh`.
     words: &'static str,
-    verb: Entry,
+    pub(crate) verb: Entry,
 }
 
 impl Action {
@@ -80,12 +80,12 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-fn is_input(arg: &Arg) -> bool {
+pub(crate) fn is_input(arg: &Arg) -> bool {
     !arg.is_hide_set() && !matches!(arg.get_action(), ArgAction::Help | ArgAction::Version)
 }
 
 /// What `--help` says, with what differs in an input.
-fn description(arg: &Arg) -> String {
+pub(crate) fn description(arg: &Arg) -> String {
     let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
     let (help, _) = help.split_once(" [repeatable").unwrap_or((&help, ""));
     let mut text = help.split_whitespace().collect::<Vec<_>>().join(" ");

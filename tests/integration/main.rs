@@ -18,6 +18,7 @@ mod harness;
 mod house;
 mod jsonpath;
 mod parts;
+mod readme;
 mod smoke_test;
 mod wait_healthy;
 mod workflows;

@@ -1,0 +1,73 @@
+//! The tables of the README say what the programs say. `UPDATE=1` rewrites them.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use waveoff::commands::{COMMON_OUTPUTS, Output};
+use waveoff::exit::Exit;
+
+use crate::actions::{actions, description, is_input};
+
+#[test]
+fn the_tables_are_those_of_the_programs() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let wanted = with_tables(&text);
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&file, &wanted).unwrap();
+    } else {
+        assert!(text == wanted, "README.md is out of date: run the tests with UPDATE=1");
+    }
+}
+
+/// The text with every table between its marks written anew.
+fn with_tables(text: &str) -> String {
+    let mut done = String::new();
+    let mut rest = text;
+    let mut tables = 0;
+    while let Some((before, after)) = rest.split_once("<!-- table: ") {
+        let (name, after) = after.split_once(" -->\n").unwrap();
+        let (_, after) = after.split_once("<!-- /table -->").unwrap();
+        let _ = write!(done, "{before}<!-- table: {name} -->\n{}<!-- /table -->", table(name));
+        rest = after;
+        tables += 1;
+    }
+    assert_eq!(tables, 1 + 2 * actions().len(), "every action has its inputs and outputs there");
+    done + rest
+}
+
+fn table(name: &str) -> String {
+    match name.split_once(' ') {
+        None if name == "exit-codes" => exit_codes(),
+        Some(("inputs", verb)) => inputs(verb),
+        Some(("outputs", verb)) => outputs(verb),
+        _ => panic!("there is no table {name}"),
+    }
+}
+
+fn exit_codes() -> String {
+    let rows = Exit::ALL.iter().map(|(exit, about)| format!("| {} | {about} |\n", exit.code()));
+    format!("| Code | Meaning |\n|---:|---|\n{}", rows.collect::<String>())
+}
+
+fn inputs(verb: &str) -> String {
+    let action = actions().into_iter().find(|action| action.verb.name == verb).unwrap();
+    let mut table = String::from("| Input | Meaning |\n|---|---|\n");
+    for arg in action.verb.command().get_arguments().filter(|arg| is_input(arg)) {
+        if let Some(long) = arg.get_long() {
+            let _ = writeln!(table, "| `{long}` | {} |", cell(&description(arg)));
+        }
+    }
+    table
+}
+
+fn outputs(verb: &str) -> String {
+    let action = actions().into_iter().find(|action| action.verb.name == verb).unwrap();
+    let row = |output: &Output| format!("| `{}` | {} |\n", output.name, cell(output.about));
+    let rows: String = COMMON_OUTPUTS.iter().chain(action.verb.outputs).map(row).collect();
+    format!("| Output | Meaning |\n|---|---|\n{rows}")
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
