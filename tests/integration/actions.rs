@@ -8,6 +8,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction};
+use serde_json::Value;
+use waveoff::commands::deploy::Deploy;
+use waveoff::commands::rollback::Rollback;
 use waveoff::commands::smoke_test::SmokeTest;
 use waveoff::commands::wait_healthy::WaitHealthy;
 use waveoff::commands::{COMMON_OUTPUTS, Entry, entry};
@@ -17,8 +20,16 @@ pub(crate) fn actions() -> Vec<Action> {
     vec![
         Action { words: "wait-healthy", verb: entry::<WaitHealthy>() },
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
+        Action { words: "waveoff deploy", verb: entry::<Deploy>() },
+        Action { words: "waveoff rollback", verb: entry::<Rollback>() },
     ]
 }
+
+/// Verbs that do not talk to GitHub.
+const OBSERVERS: [&str; 2] = ["wait-healthy", "smoke-test"];
+
+/// The job's own token, unless the caller's step names another one.
+const TOKEN: &str = "        GITHUB_TOKEN: ${{ env.GITHUB_TOKEN || github.token }}\n";
 
 /// An action is a verb.
 pub(crate) struct Action {
@@ -68,9 +79,11 @@ impl Action {
             text,
             "runs:\n  using: composite\n  steps:\n    \
              - name: {}\n      id: run\n      shell: sh\n      env:\n        \
-             WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n      \
+             WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{}      \
              run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
             quoted(verb.name),
+            // What only looks at a service is given no token.
+            if OBSERVERS.contains(&verb.name) { "" } else { TOKEN },
         );
         text
     }
@@ -141,4 +154,60 @@ fn a_verb_has_no_two_outputs_of_one_name() {
             assert!(seen.insert(output.name), "{}: {}", action.words, output.name);
         }
     }
+}
+
+#[test]
+fn workflows_give_and_take_only_what_the_actions_have() {
+    let mut uses = 0;
+    for file in workflow_files() {
+        let text = fs::read_to_string(root().join(&file)).unwrap();
+        let workflow: Value = serde_saphyr::from_str(&text).unwrap();
+        for (id, job) in workflow["jobs"].as_object().unwrap() {
+            for step in job["steps"].as_array().into_iter().flatten() {
+                let Some(action) = ours(step) else { continue };
+                let at = format!("{file}, job {id}");
+                let verb = actions().into_iter().find(|ours| ours.verb.name == action);
+                let verb = verb.unwrap_or_else(|| panic!("{at}: no action {action}")).verb;
+                let command = verb.command();
+                for name in step["with"].as_object().into_iter().flat_map(|with| with.keys()) {
+                    let known = command.get_arguments().any(|arg| arg.get_long() == Some(name));
+                    assert!(known, "{at}: {action} has no input {name}");
+                }
+                if let Some(step) = step["id"].as_str() {
+                    let outputs = COMMON_OUTPUTS.iter().chain(verb.outputs);
+                    let outputs: Vec<_> = outputs.map(|output| output.name).collect();
+                    for name in read_from(&text, step) {
+                        assert!(outputs.contains(&name), "{at}: {action} has no output {name}");
+                    }
+                }
+                uses += 1;
+            }
+        }
+    }
+    assert!(uses > 0);
+}
+
+/// The repository's own workflows, and the one that `waveoff init` writes.
+fn workflow_files() -> Vec<String> {
+    let own = fs::read_dir(root().join(".github/workflows")).unwrap().map(|entry| {
+        format!(".github/workflows/{}", entry.unwrap().file_name().into_string().unwrap())
+    });
+    own.chain(["src/commands/init/deploy.yml".to_owned()]).collect()
+}
+
+/// The folder of the action that a step uses, if it is one of ours.
+fn ours(step: &Value) -> Option<&str> {
+    let (path, version) = step["uses"].as_str()?.split_once('@')?;
+    let action = path.strip_prefix("waveoff/waveoff/actions/")?;
+    assert_eq!(version, "v1", "{action}");
+    Some(action)
+}
+
+/// The outputs of a step that a workflow's text mentions.
+fn read_from<'a>(text: &'a str, step: &str) -> Vec<&'a str> {
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    text.split(&format!("steps.{step}.outputs."))
+        .skip(1)
+        .map(|rest| &rest[..rest.find(|c| !is_name(c)).unwrap_or(rest.len())])
+        .collect()
 }

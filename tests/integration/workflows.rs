@@ -1,6 +1,6 @@
 //! The actions and workflows as somebody else's repository uses them.
 
-use crate::act::{Production, Repository, SHIP, until};
+use crate::act::{Outcome, Production, Repository, SHIP, until};
 
 #[test]
 fn an_action_takes_inputs_and_gives_outputs_and_jobs_share_nothing_else() {
@@ -131,4 +131,64 @@ jobs:
     assert!(production.folder().join("ended").exists(), "{}", run.log);
     assert_eq!(production.shipped(), ["v1"]);
     assert_eq!(production.version(), "v1");
+}
+
+/// The recommended form: one job with the one action `deploy`, on the machine that keeps the state.
+const DEPLOY: &str = r#"
+name: ship
+on: push
+jobs:
+  deploy:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2
+      - id: deploy
+        uses: waveoff/waveoff/actions/deploy@v1
+        with:
+          version: ${{ env.VERSION_TO_DEPLOY }}
+          state: ${{ env.PRODUCTION }}/state
+"#;
+
+const CONFIG: &str = r"
+version: 1
+service: shop
+deploy: [./ship.sh]
+public: ${SHOP}
+checks:
+  - path: /ready
+    within: 5s
+    expect: [{ status: 200 }, { version: { header: X-Version } }]
+  - path: /health/full
+    within: 5s
+    expect: [{ health: auto }]
+";
+
+/// Deploys by a workflow of somebody's.
+fn deploy(production: &Production, version: &str) -> Option<Outcome> {
+    let repository = Repository::new(DEPLOY)?
+        .file("waveoff.yml", CONFIG)
+        .file("ship.sh", SHIP)
+        .env("SHOP", production.url())
+        .env("PRODUCTION", production.folder().to_str().unwrap())
+        .env("SAMPLE_SERVICE", Production::sample_service().to_str().unwrap())
+        .env("VERSION_TO_DEPLOY", version);
+    Some(repository.push())
+}
+
+#[test]
+fn a_good_release_stays_and_a_bad_one_is_taken_back() {
+    let production = Production::running("v0");
+    let Some(run) = deploy(&production, "v1") else { return };
+    assert!(run.success, "{}", run.log);
+    assert_eq!(run.output("deploy", "deploy", "outcome"), "verified", "{}", run.log);
+    assert_eq!(production.version(), "v1");
+
+    let run = deploy(&production, "v2").unwrap();
+    assert!(!run.success, "{}", run.log);
+    assert_eq!(run.output("deploy", "deploy", "outcome"), "rolled-back", "{}", run.log);
+    assert_eq!(run.output("deploy", "deploy", "exit-code"), "20", "{}", run.log);
+    assert_eq!(run.output("deploy", "deploy", "live-version"), "v1", "{}", run.log);
+    assert!(!run.output("deploy", "deploy", "incident-key").is_empty(), "{}", run.log);
+    assert_eq!(production.version(), "v1");
+    assert_eq!(production.shipped(), ["v0", "v1", "v2", "v1"]);
 }
