@@ -20,5 +20,6 @@ mod jsonpath;
 mod parts;
 mod readme;
 mod smoke_test;
+mod tls;
 mod wait_healthy;
 mod workflows;

@@ -1,0 +1,141 @@
+//! Certificates, credentials and proxies.
+
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex};
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::harness::{Program, Server, serve};
+
+/// A server with a certificate for `name` by an authority of its own, whose certificate is returned.
+fn https(name: &str) -> (u16, String) {
+    let authority_key = KeyPair::generate().unwrap();
+    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority_certificate = authority.self_signed(&authority_key).unwrap();
+    let issuer = Issuer::new(authority, authority_key);
+    let key = KeyPair::generate().unwrap();
+    let certificate =
+        CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+        )
+        .unwrap();
+    let config = Arc::new(config);
+    let port = serve("127.0.0.1:0", move |stream| answer(stream, config.clone()));
+    (port, authority_certificate.pem())
+}
+
+fn answer(stream: TcpStream, config: Arc<ServerConfig>) {
+    let mut stream = StreamOwned::new(ServerConnection::new(config).unwrap(), stream);
+    let mut request = [0; 4096];
+    // A client that does not trust us goes away here.
+    if stream.read(&mut request).is_ok_and(|count| count > 0) {
+        let _ = stream
+            .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\nConnection: close\r\n\r\nsecret");
+        let _ = stream.flush();
+    }
+}
+
+#[test]
+fn p6_a_certificate_is_trusted_only_by_a_word_of_the_user() {
+    let (port, authority) = https("localhost");
+    let url = format!("https://localhost:{port}/");
+    let run = |more: &[&str]| {
+        Program::new("wait-healthy")
+            .file("ca.pem", &authority)
+            .args([
+                "--within",
+                "2s",
+                "--interval",
+                "1s",
+                "--body-contains",
+                "secret",
+                "--url",
+                &url,
+            ])
+            .args(more)
+            .run()
+    };
+    let unknown = run(&[]).expect_code(10);
+    assert!(unknown.stdout.contains("TLS: "), "{}", unknown.stdout);
+    run(&["--ca", "ca.pem"]).expect_code(0);
+    let insecure = run(&["--insecure", &url]).expect_code(0);
+    assert!(insecure.stdout.contains("certificate is not verified"), "{}", insecure.stdout);
+    let other = run(&["--insecure", "https://localhost/"]).expect_code(2);
+    assert!(other.stderr.contains("no such target"), "{}", other.stderr);
+    let missing = run(&["--ca", "nowhere.pem"]).expect_code(2);
+    assert!(missing.stderr.contains("cannot read nowhere.pem"), "{}", missing.stderr);
+}
+
+#[test]
+fn p6_a_certificate_for_another_name_is_not_trusted() {
+    let (port, authority) = https("shop.test");
+    let ran = Program::new("wait-healthy")
+        .file("ca.pem", &authority)
+        .args(["--within", "1s", "--interval", "1s", "--ca", "ca.pem"])
+        .args([format!("https://localhost:{port}/")])
+        .run()
+        .expect_code(10);
+    assert!(ran.stdout.contains("TLS: "), "{}", ran.stdout);
+}
+
+#[test]
+fn p6_basic_credentials_are_sent_and_a_wrong_pair_is_refused() {
+    let server = Server::new(|request, _| match request.header("authorization") {
+        // me:open sesame, by RFC 7617.
+        Some("Basic bWU6b3BlbiBzZXNhbWU=") => (200, String::new(), String::new()),
+        _ => (401, String::new(), String::new()),
+    });
+    let run = |pair: &str| {
+        Program::new("wait-healthy")
+            .env("WAVEOFF_BASIC", pair)
+            .args(["--within", "200ms", &server.url("/")])
+            .run()
+    };
+    run("me:open sesame").expect_code(0);
+    run("me:closed").expect_code(10);
+    assert!(run("nobody").expect_code(2).stderr.contains("user:password"));
+}
+
+#[test]
+fn p6_proxies_come_from_the_environment_and_never_stand_before_the_loopback() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = asked.clone();
+    // A tunnel (RFC 9110 §9.3.6) whose other end answers by itself.
+    let port = serve("127.0.0.1:0", move |mut stream| {
+        for answer in ["", "Content-Length: 0\r\nConnection: close\r\n"] {
+            let mut head = [0; 4096];
+            let count = stream.read(&mut head).unwrap_or(0);
+            let line = String::from_utf8_lossy(&head[..count]).lines().next().map(str::to_owned);
+            seen.lock().unwrap().extend(line);
+            let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{answer}\r\n").as_bytes());
+        }
+    });
+    let proxy_url = format!("http://127.0.0.1:{port}");
+    let run = |target: &str, more: &[(&str, &str)]| {
+        let program = Program::new("wait-healthy")
+            .env("HTTP_PROXY", &proxy_url)
+            .env("http_proxy", &proxy_url)
+            .args(["--within", "500ms", "--interval", "100ms", "--url", target]);
+        more.iter().fold(program, |program, (name, value)| program.env(name, value)).run()
+    };
+    // Nothing resolves this name: only the proxy can have answered.
+    run("http://shop.invalid/health", &[]).expect_code(0);
+    let lines = asked.lock().unwrap().clone();
+    assert_eq!(lines, ["CONNECT shop.invalid:80 HTTP/1.1", "GET /health HTTP/1.1"]);
+    run("http://shop.invalid/", &[("NO_PROXY", "shop.invalid"), ("no_proxy", "shop.invalid")])
+        .expect_code(12);
+    let own = Server::new(|_, _| (204, String::new(), String::new()));
+    run(&own.url("/"), &[]).expect_code(0);
+    assert_eq!((asked.lock().unwrap().len(), own.count()), (2, 1));
+}
