@@ -211,7 +211,8 @@ fn positive(spec: &CheckSpec) -> Result<(), String> {
 }
 
 fn name(spec: &CheckSpec, probe: &dyn Probe) -> Result<String, String> {
-    let name = spec.name.clone().unwrap_or_else(|| probe.target());
+    let name = spec.name.clone().or_else(|| spec.path.clone());
+    let name = name.unwrap_or_else(|| probe.target());
     if name.trim().is_empty() || name.chars().any(char::is_control) {
         return Err("the name is empty or has control characters".into());
     }

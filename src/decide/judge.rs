@@ -64,6 +64,8 @@ impl Judgement {
                 format!("{} {}", finding.what, finding.found)
             }
             Some(finding) if finding.what.is_empty() => finding.found.clone(),
+            // A health document's reasons are sentences of their own.
+            Some(finding) if finding.what == "health" => format!("health: {}", finding.found),
             Some(finding) => {
                 format!("{} is {}, wanted {}", finding.what, finding.found, finding.wanted)
             }
