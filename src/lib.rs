@@ -4,6 +4,7 @@
 //! `ARCHITECTURE.md` for the map and the invariants.
 
 pub mod actions;
+pub mod channels;
 pub mod checks;
 pub mod commands;
 pub mod config;

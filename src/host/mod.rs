@@ -5,6 +5,7 @@
 pub mod clock;
 pub mod env;
 pub mod files;
+pub mod github;
 pub mod http;
 pub mod lock;
 pub mod process;
