@@ -131,10 +131,12 @@ impl Session {
         self.wall
     }
 
-    /// Prints a line for people, unless they asked for quiet.
+    /// Prints a line for people, unless they asked for quiet. What comes from outside must not
+    /// move the cursor or ring the bell.
     pub fn say(&self, line: &str) {
         if !self.common.quiet {
-            self.print(line);
+            let shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
+            self.print(&line.chars().filter(shown).collect::<String>());
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A release: one unit, by the names under which it can be had again.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Release {
     /// Its version, as people call it.
     pub version: String,
@@ -27,6 +28,7 @@ impl Release {
 
 /// Something that happened to a deployment. Frozen: ledgers keep it for years.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// A deployment begins; nothing is touched yet.
@@ -64,6 +66,7 @@ pub enum Event {
 
 /// An event with its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Record {
     /// Its number, from 1; order is by this and not by time.
     pub seq: u64,

@@ -211,6 +211,7 @@ mod tests {
         assert_eq!(variable("WAVEOFF_PREVIOUS_SHA").as_deref(), Some("0f"));
         assert_eq!(variable("WAVEOFF_SHA").as_deref(), Some(""), "not the caller's own");
         assert_eq!(variable("WAVEOFF_DIRECTION").as_deref(), Some("back"));
+        assert_eq!(variable("WAVEOFF_INPUTS").as_deref(), Some(""), "our inputs are ours");
         spec.rollback = Some(argv(&["./unship"]));
         assert_eq!(Command::new(spec, &scope).command(&back).argv, argv(&["./unship"]));
     }

@@ -122,6 +122,10 @@ fn short(deploy: &Argv) -> CommandPlatformSpec {
     }
 }
 
+/// Variables of ours that must not reach what we start: a `smoke-test` in a deploy script would
+/// take our inputs for its own and write over our report, and a service has no use for our token.
+const OURS: [&str; 6] = ["INPUTS", "TOKEN", "REPORT", "JUNIT", "JSON", "QUIET"];
+
 /// What every program that we start may know about the release.
 fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
     let previous = order.previous;
@@ -140,5 +144,7 @@ fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
         ("SERVICE", scope.service.to_string()),
         ("ENVIRONMENT", scope.environment.to_string()),
     ];
-    variables.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value))).into()
+    let ours = OURS.iter().map(|name| (*name, String::new()));
+    let all = variables.into_iter().chain(ours);
+    all.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value))).collect()
 }

@@ -81,11 +81,13 @@ impl Process {
         Some((started, text.split_whitespace().nth(2).unwrap_or_default().to_owned()))
     }
 
-    fn stop(&self) -> Result<(), Trouble> {
-        let Some((old, version)) = self.alive() else { return Ok(()) };
-        process::stop(old, self.grace())
-            .map(|_| ())
-            .map_err(|error| Trouble::new(format!("{version} could not be stopped: {error}")))
+    /// Gives the version of what had to be killed, if that was so.
+    fn stop(&self) -> Result<Option<String>, Trouble> {
+        let Some((old, version)) = self.alive() else { return Ok(None) };
+        match process::stop(old, self.grace()) {
+            Ok(by_itself) => Ok((!by_itself).then_some(version)),
+            Err(error) => Err(Trouble::new(format!("{version} could not be stopped: {error}"))),
+        }
     }
 
     fn begin(&self, order: &Order<'_>) -> std::io::Result<()> {
@@ -151,8 +153,12 @@ impl Platform for Process {
         Ok(())
     }
 
-    fn start(&self, order: &Order<'_>, _: &Session) -> Result<(), Trouble> {
-        self.stop()?;
+    fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble> {
+        if let Some(killed) = self.stop()? {
+            let grace = humantime::format_duration(self.grace());
+            session
+                .say(&format!("          | {killed} ignored SIGTERM for {grace} and was killed"));
+        }
         self.begin(order).map_err(|error| {
             Trouble::new(format!("{} could not be started: {error}", order.release.version))
         })

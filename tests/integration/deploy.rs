@@ -212,11 +212,12 @@ fn a_deploy_command_that_fails_is_taken_back_and_its_output_is_evidence() {
     let world = shipped();
     world.deploy("v1").run().expect_code(0);
     let script = include_str!("../../examples/command/ship.sh");
-    let fails = "if [ \"$WAVEOFF_VERSION\" = v3 ]; then\n  echo '::set-output name=x::y'\n  \
+    let fails = "if [ \"$WAVEOFF_VERSION\" = v3 ]; then\n  echo '::set-output name=x::y'\n  printf '\\033[2J\\a\\n'\n  \
                  echo 'registry says no' >&2\n  exit 3\nfi\nset -eu\n";
     world.write("ship.sh", &script.replace("set -eu\n", fails));
     let ran = world.deploy("v3").env("GITHUB_ACTIONS", "true").run().expect_code(20);
     assert!(!ran.stdout.lines().any(|line| line.trim_start().starts_with("::set-output")));
+    assert!(!ran.stdout.contains('\u{1b}') && ran.stdout.contains("[2J"), "{}", ran.stdout);
     let report = world.report();
     let check = &report["checks"][0];
     assert_eq!(check["last_response"]["status"], 3);

@@ -58,6 +58,32 @@ fn the_format_is_frozen() {
     assert_eq!(String::from_utf8(ledger(vec![first])).unwrap(), line);
 }
 
+/// A line as it is published.
+#[derive(schemars::JsonSchema)]
+#[schemars(title = "a line of ledger.jsonl")]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Published {
+    /// The version of this format: 1.
+    format: u32,
+    #[serde(flatten)]
+    record: Record,
+    /// The checksum, in hex: of the checksum of the line before (nothing for the first) and of
+    /// this line's bytes before this member. It is the last one.
+    sha256: String,
+}
+
+#[test]
+fn the_published_schema_is_the_one_of_the_lines() {
+    let schema = schemars::schema_for!(Published);
+    crate::report::contract::compare("schemas/ledger.schema.json", &schema);
+    let validator = jsonschema::validator_for(schema.as_value()).unwrap();
+    for line in String::from_utf8(ledger(events())).unwrap().lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        let problems: Vec<String> = validator.iter_errors(&line).map(|e| e.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}");
+    }
+}
+
 #[test]
 fn lost_doubled_moved_and_newer_lines_are_damage() {
     let bytes = ledger(events());
