@@ -2,6 +2,7 @@
 
 pub mod deploy;
 mod ending;
+pub mod evaluate_rollback;
 pub mod init;
 pub mod rollback;
 mod session;

@@ -128,6 +128,12 @@ pub(super) struct Suite {
 }
 
 impl CommonArgs {
+    /// With this version expected, unless another one is.
+    pub(super) fn expecting(mut self, version: Option<String>) -> Self {
+        self.expect_version = self.expect_version.or(version);
+        self
+    }
+
     /// The suite: the targets of the flags, or else the checks of the file, with the timing of
     /// the flags over theirs.
     pub(super) fn suite(
@@ -180,6 +186,11 @@ impl CommonArgs {
 }
 
 impl TargetArgs {
+    /// Whether no target is named.
+    pub(super) fn is_empty(&self) -> bool {
+        [&self.targets, &self.url, &self.tcp, &self.command].iter().all(|list| list.is_empty())
+    }
+
     fn specs(&self) -> anyhow::Result<Vec<(Place, CheckSpec)>> {
         let mut specs = Vec::new();
         let named = self.targets.iter().map(|target| {

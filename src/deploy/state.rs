@@ -9,7 +9,7 @@ use crate::exit::Fault;
 use crate::host::{env, files};
 
 /// The environment when nobody names one.
-const ENVIRONMENT: &str = "production";
+pub(crate) const ENVIRONMENT: &str = "production";
 
 /// What is deployed, and where to.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::{Arg, ArgAction};
 use serde_json::Value;
 use waveoff::commands::deploy::Deploy;
+use waveoff::commands::evaluate_rollback::EvaluateRollback;
 use waveoff::commands::rollback::Rollback;
 use waveoff::commands::smoke_test::SmokeTest;
 use waveoff::commands::wait_healthy::WaitHealthy;
@@ -22,6 +23,7 @@ pub(crate) fn actions() -> Vec<Action> {
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
         Action { words: "waveoff deploy", verb: entry::<Deploy>() },
         Action { words: "waveoff rollback", verb: entry::<Rollback>() },
+        Action { words: "evaluate-rollback", verb: entry::<EvaluateRollback>() },
     ]
 }
 

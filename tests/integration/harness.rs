@@ -99,6 +99,7 @@ fn program(name: &str) -> &'static str {
         "wait-healthy" => env!("CARGO_BIN_EXE_wait-healthy"),
         "smoke-test" => env!("CARGO_BIN_EXE_smoke-test"),
         "waveoff" => env!("CARGO_BIN_EXE_waveoff"),
+        "evaluate-rollback" => env!("CARGO_BIN_EXE_evaluate-rollback"),
         other => panic!("there is no program {other}"),
     }
 }

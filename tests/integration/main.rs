@@ -14,6 +14,7 @@ mod bootstrap;
 mod deploy;
 mod deploy_refusals;
 mod deploy_world;
+mod evaluate_rollback;
 mod harness;
 mod house;
 mod jsonpath;

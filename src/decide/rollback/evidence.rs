@@ -4,6 +4,7 @@
 //! decision has to say so rather than be made from the rest.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
@@ -78,6 +79,19 @@ pub enum WhenUnsure {
     /// Call a person.
     #[default]
     Escalate,
+}
+
+impl FromStr for WhenUnsure {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        match word {
+            "keep" => Ok(Self::Keep),
+            "roll-back" => Ok(Self::RollBack),
+            "escalate" => Ok(Self::Escalate),
+            other => Err(format!("`{other}` is not known; known are keep, roll-back, escalate")),
+        }
+    }
 }
 
 /// What the ledger knows.

@@ -44,27 +44,45 @@ impl Finding {
     }
 }
 
+/// A rule: what it asks, and its answer where it has one.
+type Rule = (&'static str, fn(&Facts<'_>) -> Option<Finding>);
+
 /// The rules in their order. What cannot be read comes first, so that no later rule can overlook
 /// it; what is over comes before what would have to be done about it.
-const RULES: &[fn(&Facts<'_>) -> Option<Finding>] = &[
-    unreadable,
-    superseded,
-    settled,
-    untouched,
-    target_runs,
-    symptoms,
-    red_without_word,
-    deploy_failed,
-    between_limits,
-    cancelled,
-    red_though_well,
-    unseen,
-    unverified,
+const RULES: &[Rule] = &[
+    ("is there evidence that cannot be read, or that contradicts itself?", unreadable),
+    ("is a newer deployment live?", superseded),
+    ("was it rolled back before?", settled),
+    ("did it end before it touched anything?", untouched),
+    ("was it cut off before the new version was in front?", target_runs),
+    ("was something seen to be wrong with what runs?", symptoms),
+    ("is a verifying job red that says nothing more?", red_without_word),
+    ("did deploying fail?", deploy_failed),
+    ("is a measurement between its limits?", between_limits),
+    ("was it cancelled, timed out or lost?", cancelled),
+    ("is a verifying job red though its report is good?", red_though_well),
+    ("could the verification not be made?", unseen),
+    ("was it deployed and not verified?", unverified),
 ];
 
 /// What the evidence asks for.
 pub(super) fn judge(facts: &Facts<'_>) -> Finding {
-    RULES.iter().find_map(|rule| rule(facts)).unwrap_or_else(|| well(facts))
+    RULES.iter().find_map(|(_, rule)| rule(facts)).unwrap_or_else(|| well(facts))
+}
+
+/// The rules that were asked, each with its answer.
+pub(super) fn explain(facts: &Facts<'_>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (question, rule) in RULES {
+        let Some(found) = rule(facts) else {
+            lines.push(format!("{question} no"));
+            continue;
+        };
+        lines.push(format!("{question} yes: {}", found.code.about()));
+        return lines;
+    }
+    lines.push(format!("nothing speaks against it: {}", well(facts).code.about()));
+    lines
 }
 
 fn unreadable(facts: &Facts<'_>) -> Option<Finding> {
@@ -149,7 +167,8 @@ fn red_without_word(facts: &Facts<'_>) -> Option<Finding> {
     };
     let red = |job: &&Job| job.role == Role::Verify && job.result == JobResult::Failure;
     found.job = facts.failed_jobs().into_iter().find(red).map(|job| job.name.clone());
-    Some(found)
+    let details = found.job.clone().map(|job| format!("the job {job} is red"));
+    Some(found.with(details))
 }
 
 fn deploy_failed(facts: &Facts<'_>) -> Option<Finding> {

@@ -78,6 +78,11 @@ pub fn decide(evidence: &Evidence) -> Ruling {
     }
 }
 
+/// The questions that led to the decision, in their order, each with its answer.
+pub fn explain(evidence: &Evidence) -> Vec<String> {
+    judge::explain(&Facts::of(evidence))
+}
+
 /// `SEV-1` is a production that cannot be helped from here.
 fn severity(decision: Decision, code: Reason, class: Option<FailureClass>) -> &'static str {
     use Reason as R;

@@ -61,6 +61,8 @@ fn e3_cancelled_after_touching_production_depends_on_what_runs() {
     }
     let old = evidence().jobs("deploy=cancelled").probe(saw("v1", Pass));
     expect(old, "keep", "target-is-live");
+    let unseen = evidence().jobs("deploy=cancelled").probe(saw("v1", Inconclusive));
+    expect(unseen, "roll-back", "version-mismatch");
     let third = evidence().jobs("deploy=cancelled").probe(saw("v0", Pass));
     expect(third, "roll-back", "version-mismatch");
 }
