@@ -122,20 +122,20 @@ fn p6_proxies_come_from_the_environment_and_never_stand_before_the_loopback() {
         }
     });
     let proxy_url = format!("http://127.0.0.1:{port}");
-    let run = |target: &str, more: &[(&str, &str)]| {
+    let run = |target: &str, within: &str, more: &[(&str, &str)]| {
         let program = Program::new("wait-healthy")
             .env("HTTP_PROXY", &proxy_url)
             .env("http_proxy", &proxy_url)
-            .args(["--within", "500ms", "--interval", "100ms", "--url", target]);
+            .args(["--within", within, "--interval", "100ms", "--url", target]);
         more.iter().fold(program, |program, (name, value)| program.env(name, value)).run()
     };
     // Nothing resolves this name: only the proxy can have answered.
-    run("http://shop.invalid/health", &[]).expect_code(0);
+    run("http://shop.invalid/health", "60s", &[]).expect_code(0);
     let lines = asked.lock().unwrap().clone();
     assert_eq!(lines, ["CONNECT shop.invalid:80 HTTP/1.1", "GET /health HTTP/1.1"]);
-    run("http://shop.invalid/", &[("NO_PROXY", "shop.invalid"), ("no_proxy", "shop.invalid")])
-        .expect_code(12);
+    let around = [("NO_PROXY", "shop.invalid"), ("no_proxy", "shop.invalid")];
+    run("http://shop.invalid/", "60s", &around).expect_code(12);
     let own = Server::new(|_, _| (204, String::new(), String::new()));
-    run(&own.url("/"), &[]).expect_code(0);
+    run(&own.url("/"), "60s", &[]).expect_code(0);
     assert_eq!((asked.lock().unwrap().len(), own.count()), (2, 1));
 }
