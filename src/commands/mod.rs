@@ -107,7 +107,7 @@ pub const WAVEOFF: &[Entry] = &[
 pub fn main_of(verb: Entry) -> ExitCode {
     session::guard();
     let arguments = env::args();
-    let command = verb.command().version(env!("CARGO_PKG_VERSION"));
+    let command = verb.command().disable_version_flag(false).version(env!("CARGO_PKG_VERSION"));
     match settings::parse(command, &arguments) {
         Ok(matches) => perform(verb, &matches),
         Err(end) => end.finish(verb.name),

@@ -114,9 +114,12 @@ fn p6_proxies_come_from_the_environment_and_never_stand_before_the_loopback() {
     // A tunnel (RFC 9110 §9.3.6) whose other end answers by itself.
     let port = serve("127.0.0.1:0", move |mut stream| {
         for answer in ["", "Content-Length: 0\r\nConnection: close\r\n"] {
-            let mut head = [0; 4096];
-            let count = stream.read(&mut head).unwrap_or(0);
-            let line = String::from_utf8_lossy(&head[..count]).lines().next().map(str::to_owned);
+            let mut head = Vec::new();
+            let mut byte = [0];
+            while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+                head.push(byte[0]);
+            }
+            let line = String::from_utf8_lossy(&head).lines().next().map(str::to_owned);
             seen.lock().unwrap().extend(line);
             let _ = stream.write_all(format!("HTTP/1.1 200 OK\r\n{answer}\r\n").as_bytes());
         }

@@ -235,3 +235,11 @@ fn is_waiting(child: &std::process::Child) -> bool {
     let caught = u64::from_str_radix(caught.trim(), 16).unwrap();
     caught & (1 << (2 - 1)) != 0 && caught & (1 << (15 - 1)) != 0
 }
+
+#[test]
+fn help_and_version_are_there() {
+    let version = Program::new("wait-healthy").args(["--version"]).run().expect_code(0);
+    assert_eq!(version.stdout.trim(), format!("wait-healthy {}", env!("CARGO_PKG_VERSION")));
+    let help = Program::new("wait-healthy").args(["--help"]).run().expect_code(0);
+    assert!(help.stdout.contains("Exit codes:") && help.stdout.contains("WAVEOFF_SOME_FLAG"));
+}
