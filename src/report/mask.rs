@@ -59,30 +59,28 @@ impl std::fmt::Debug for Mask {
     }
 }
 
-/// Whether a name says that its value is secret.
+/// Whether a name says that its value is secret: by one of its words, or by its last one.
 pub fn is_secret_name(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    [
-        "token",
-        "secret",
-        "password",
-        "passwd",
-        "api-key",
-        "api_key",
-        "apikey",
-        "credential",
-        "auth",
+    const ANYWHERE: &[&str] = &[
+        "authorization",
         "cookie",
-        "private",
-        "session",
-        "webhook",
+        "credential",
+        "credentials",
         "dsn",
-    ]
-    .iter()
-    .any(|word| name.contains(word))
-        || name.ends_with("_key")
-        || name.ends_with("-key")
-        || name.ends_with("_pat")
+        "passphrase",
+        "passwd",
+        "webhook",
+    ];
+    const AT_THE_END: &[&str] = &["apikey", "auth", "key", "pass", "pat", "session"];
+    let name = name.to_ascii_lowercase();
+    let words: Vec<&str> = name.split(['_', '-', '.']).collect();
+    let telling = |word: &&str| {
+        ANYWHERE.contains(word)
+            || ["token", "secret", "password"].iter().any(|end| {
+                word.ends_with(end) || word.strip_suffix('s').is_some_and(|w| w.ends_with(end))
+            })
+    };
+    words.iter().any(telling) || words.last().is_some_and(|last| AT_THE_END.contains(last))
 }
 
 #[cfg(test)]
@@ -92,10 +90,29 @@ mod tests {
 
     #[test]
     fn names_tell_secrets() {
-        for name in ["GITHUB_TOKEN", "Authorization", "Set-Cookie", "X-Api-Key", "DB_PASSWORD"] {
+        for name in [
+            "GITHUB_TOKEN",
+            "Authorization",
+            "Set-Cookie",
+            "X-Api-Key",
+            "DB_PASSWORD",
+            "CLIENT_SECRETS",
+            "MYTOKEN",
+            "SLACK_WEBHOOK_URL",
+            "BASIC_AUTH",
+        ] {
             assert!(is_secret_name(name), "{name}");
         }
-        for name in ["PATH", "VERSION", "Content-Type", "KEYBOARD"] {
+        for name in [
+            "PATH",
+            "VERSION",
+            "Content-Type",
+            "KEYBOARD",
+            "GIT_AUTHOR_NAME",
+            "XDG_SESSION_TYPE",
+            "SSH_AUTH_SOCK",
+            "MONKEY",
+        ] {
             assert!(!is_secret_name(name), "{name}");
         }
     }
