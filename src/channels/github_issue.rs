@@ -48,8 +48,8 @@ impl Channel for GithubIssue {
 
 fn open(context: &Context) -> anyhow::Result<Github> {
     let access = context.github.as_ref().ok_or_else(|| {
-        Fault::usage("there is no GitHub token")
-            .hint("set GITHUB_TOKEN, or give --token; in a workflow: ${{ github.token }}")
+        Fault::usage("there is no GitHub token, or no repository for it")
+            .hint("set GITHUB_REPOSITORY and GITHUB_TOKEN, or give --token; in a workflow: ${{ github.token }}")
     })?;
     Github::open(access, context.within, &context.cancel)
 }

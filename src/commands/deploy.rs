@@ -6,7 +6,7 @@ use super::site::{Site, SiteArgs, live_of};
 use super::{Output, Session, Verb, ending};
 use crate::actions;
 use crate::checks::{self, Surroundings};
-use crate::decide::course::{Course, Direction};
+use crate::decide::course::{Course, Direction, Outcome};
 use crate::decide::history::{History, Live, Release};
 use crate::decide::naming::Version;
 use crate::decide::verdict::{Severity, Verdict};
@@ -57,6 +57,7 @@ Examples:
         let release = self.release()?;
         let site = self.site.open(session)?;
         check_suite(&site, &release)?;
+        let telling = site.telling(session)?;
         // Damage is found before anything is made, the lock's file included.
         let history = site.history()?;
         if self.dry_run {
@@ -85,7 +86,11 @@ Examples:
         };
         tell_begin(&walk, &site);
         let walked = walk.go(Course::deploy(release, target, Some(lock::who())));
-        Ok(ending::report(session, &site.scope, walk, walked))
+        let incident = site.tell(&telling, &mut walk, &walked, false);
+        if walked.outcome == Outcome::Verified {
+            site.tell_recovery(&telling, &mut walk, &history);
+        }
+        Ok(ending::report(session, &site.scope, walk, walked, incident.as_ref()))
     }
 }
 

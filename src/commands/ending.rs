@@ -1,14 +1,13 @@
 //! How a deployment or rollback ended, as a report.
 
+use super::telling::Incidents;
 use super::{Output, Session, output};
 use crate::decide::course::Outcome;
 use crate::decide::history::Release;
-use crate::decide::incident_key::Incident;
 use crate::decide::verdict::Verdict;
 use crate::deploy::Scope;
 use crate::deploy::run::{Walk, Walked};
 use crate::exit::Exit;
-use crate::host::env;
 use crate::platforms::{Platform, Running};
 use crate::report::v1::{Deployment, Report};
 
@@ -21,6 +20,7 @@ pub(super) const OUTPUTS: &[Output] = &[
     output("previous-sha", "the rollback target's commit, when it is known"),
     output("rolled-back", "true when the rollback target was brought back and verified"),
     output("incident-key", "the key of the incident; empty when there is none"),
+    output("incident", "where the incident can be read, one place a line"),
     output("report-file", "the file of the report, when --report named one"),
 ];
 
@@ -34,7 +34,13 @@ struct Words {
 }
 
 /// The report of a walk.
-pub(super) fn report(session: &Session, scope: &Scope, walk: Walk<'_>, walked: Walked) -> Report {
+pub(super) fn report(
+    session: &Session,
+    scope: &Scope,
+    walk: Walk<'_>,
+    walked: Walked,
+    incident: Option<&Incidents>,
+) -> Report {
     let mut words = words(&walk, &walked.outcome);
     if let Some(first) = walked.unrecorded.first() {
         words.summary += &format!("; the ledger does not know all of it: {first}");
@@ -43,7 +49,6 @@ pub(super) fn report(session: &Session, scope: &Scope, walk: Walk<'_>, walked: W
             (words.verdict, words.exit) = (Verdict::Error, Exit::Error);
         }
     }
-    let is_verified = matches!(walked.outcome, Outcome::Verified);
     let live = live(&walk, &walked.outcome);
     let mut report = session.report(words.verdict, words.summary);
     report.exit_code = words.exit.code();
@@ -63,7 +68,6 @@ pub(super) fn report(session: &Session, scope: &Scope, walk: Walk<'_>, walked: W
         live_version: live,
         failure: failure(&walked.outcome),
     });
-    let incident = (!is_verified && walked.mutated).then(|| key(scope, &walk));
     report.steps = walk.story.steps;
     report.checks = walked.checks;
     fill_outputs(session, &mut report, incident);
@@ -99,7 +103,7 @@ pub(super) fn nothing(
 }
 
 /// The outputs that follow from what the report says of the deployment.
-pub(super) fn fill_outputs(session: &Session, report: &mut Report, incident: Option<String>) {
+pub(super) fn fill_outputs(session: &Session, report: &mut Report, incident: Option<&Incidents>) {
     let Some(deployment) = &report.deployment else { return };
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     report.outputs = [
@@ -109,7 +113,8 @@ pub(super) fn fill_outputs(session: &Session, report: &mut Report, incident: Opt
         ("previous-version", text(&deployment.target_version)),
         ("previous-sha", text(&deployment.target_sha)),
         ("rolled-back", (deployment.outcome == "rolled-back").to_string()),
-        ("incident-key", incident.unwrap_or_default()),
+        ("incident-key", incident.map(|incident| incident.key.clone()).unwrap_or_default()),
+        ("incident", incident.map(|incident| incident.locations.join("\n")).unwrap_or_default()),
         ("report-file", session.report_file().unwrap_or_default().to_owned()),
     ]
     .map(|(name, value)| (name.to_owned(), value))
@@ -197,16 +202,4 @@ pub(super) fn running(platform: &dyn Platform) -> Option<String> {
         Running::Version(version) => Some(version),
         Running::Unknown | Running::Nothing => None,
     }
-}
-
-fn key(scope: &Scope, walk: &Walk<'_>) -> String {
-    let repository = env::var("GITHUB_REPOSITORY").unwrap_or_else(|| scope.service.to_string());
-    Incident {
-        repository: &repository,
-        environment: scope.environment.as_str(),
-        failed: &walk.release,
-        target: walk.target.as_ref(),
-        deployment: &walk.id,
-    }
-    .key()
 }

@@ -11,6 +11,7 @@ mod site;
 pub mod smoke_test;
 pub mod status;
 mod targets;
+mod telling;
 pub mod wait_healthy;
 
 pub use session::Session;

@@ -48,6 +48,7 @@ Examples:
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let site = self.site.open(session)?;
+        let telling = site.telling(session)?;
         let history = site.history()?;
         if self.list {
             return Ok(list(session, &site, &history));
@@ -75,7 +76,8 @@ Examples:
         let (old, new) = (&from.release.version, &target.version);
         walk.story.tell("rollback", &format!("{}: from {old} to {new}: {reason}", site.scope));
         let walked = walk.go(Course::back(from.release.clone(), target.clone(), reason));
-        let mut report = ending::report(session, &site.scope, walk, walked);
+        let incident = site.tell(&telling, &mut walk, &walked, true);
+        let mut report = ending::report(session, &site.scope, walk, walked, incident.as_ref());
         if report.exit_code == Exit::RolledBack.code() {
             (report.verdict, report.exit_code) = (Verdict::Pass, Exit::Pass.code());
             report.summary = format!("{new} is back and verified");

@@ -53,6 +53,8 @@ impl Process {
     fn command(&self, order: &Order<'_>) -> CommandSpec {
         let mut known = BTreeMap::from([("version".to_owned(), order.release.version.clone())]);
         let mut env = environment(order, &self.scope);
+        // They are the job's, and the service lives on after it.
+        env.extend(["GITHUB_TOKEN", "GH_TOKEN"].map(|name| (name.into(), Secret::default())));
         if let Some(port) = self.spec.port {
             known.insert("port".into(), port.to_string());
             env.push(("PORT".into(), Secret::new(port.to_string())));

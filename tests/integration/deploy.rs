@@ -14,6 +14,10 @@ fn patient() -> World {
     )
 }
 
+fn incidents(world: &World) -> String {
+    world.folder.path().join("state/shop/production/incidents").display().to_string()
+}
+
 #[test]
 fn d8_a_good_release_stays_and_the_same_one_again_is_nothing_to_do() {
     let world = World::new();
@@ -53,16 +57,27 @@ fn r1_a_bad_release_is_taken_back() {
     assert_eq!(report["outputs"]["live-version"], "v1");
     assert_eq!(report["outputs"]["previous-sha"], "0f3a9c1");
     assert_eq!(report["outputs"]["rolled-back"], "true");
-    assert_eq!(report["outputs"]["incident-key"].as_str().unwrap().len(), 16);
+    let key = report["outputs"]["incident-key"].as_str().unwrap();
+    assert_eq!(report["outputs"]["incident"], format!("{}/{key}.md", incidents(&world)));
+    let incident = std::fs::read_to_string(format!("{}/{key}.md", incidents(&world))).unwrap();
+    assert!(incident.contains("v2 → v1") && incident.contains("postgres"), "{incident}");
+    let id = report["deployment"]["id"].as_str().unwrap();
+    let log = std::fs::read_to_string(format!("{}/{id}.log", incidents(&world))).unwrap();
+    assert!(log.contains("listening on"), "{log}");
     let steps: Vec<_> = report["steps"].as_array().unwrap().iter().map(|s| &s["name"]).collect();
     assert_eq!(
         steps,
-        ["record", "record", "deploy", "verify", "record", "rollback", "verify", "record"]
+        [
+            "record", "record", "deploy", "verify", "record", "rollback", "verify", "record",
+            "notify"
+        ]
     );
 
-    // Deploying, going back and deploying again works.
+    // Deploying, going back and deploying again works, and ends the incident.
     world.deploy("v3").run().expect_code(0);
     assert_eq!(world.version().as_deref(), Some("v3"));
+    let incident = std::fs::read_to_string(format!("{}/{key}.md", incidents(&world))).unwrap();
+    assert!(incident.contains("v3 was deployed and verified"), "{incident}");
 }
 
 #[test]
@@ -88,6 +103,9 @@ fn e2_a_first_release_that_is_bad_has_no_target_and_says_so() {
     assert_eq!(world.version().as_deref(), Some("v2"), "it is left to be looked at");
     assert_eq!(world.events(), ["started", "mutating", "failed"]);
     assert_eq!(world.report()["outputs"]["previous-version"], "");
+    let key = world.report()["outputs"]["incident-key"].as_str().unwrap().to_owned();
+    let incident = std::fs::read_to_string(format!("{}/{key}.md", incidents(&world))).unwrap();
+    assert!(incident.contains("no verified release"), "{incident}");
     world.deploy("v1").run().expect_code(0);
     assert_eq!(world.version().as_deref(), Some("v1"));
 }

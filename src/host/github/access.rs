@@ -20,17 +20,22 @@ pub struct Access {
 
 impl Access {
     /// Of the environment that GitHub gives a job: `GITHUB_API_URL`, `GITHUB_REPOSITORY` and
-    /// `GITHUB_TOKEN`, unless a repository or a token is named. None when there is no token.
+    /// `GITHUB_TOKEN`, unless a repository or a token is named. None when there is no token, or
+    /// when the environment has one and no repository: then it is a person's, for other things.
     ///
     /// # Errors
-    /// When there is a token and the rest is missing or not what it should be.
+    /// When a token is named and the rest is missing, or something is not what it should be.
     pub fn of(repository: Option<&str>, token: Option<&Secret>) -> anyhow::Result<Option<Self>> {
         let variable = || env::var("GITHUB_TOKEN").or_else(|| env::var("GH_TOKEN"));
+        let is_named = token.is_some();
         let Some(token) = token.cloned().or_else(|| variable().map(Secret::new)) else {
             return Ok(None);
         };
         let named = repository.map(str::to_owned).or_else(|| env::var("GITHUB_REPOSITORY"));
         let Some(repository) = named else {
+            if !is_named {
+                return Ok(None);
+            }
             return Err(Fault::usage("there is a GitHub token and no repository")
                 .hint("set GITHUB_REPOSITORY to owner/name, or give --repository")
                 .into());

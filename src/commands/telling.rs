@@ -1,0 +1,137 @@
+//! Telling people how a deployment ended: of a failure once, and of its end when a later release
+//! is good.
+
+use super::Session;
+use super::site::Site;
+use crate::channels::{self, Outcome as Told, Telling};
+use crate::checks;
+use crate::decide::course::Outcome;
+use crate::decide::history::{Deployment, History, Phase, Release};
+use crate::decide::incident::{Ending, Incident, Recovery};
+use crate::decide::incident_key::Incident as Key;
+use crate::decide::verdict::Verdict;
+use crate::deploy::lock;
+use crate::deploy::run::{Walk, Walked};
+use crate::host::{clock, env, files};
+
+/// Incidents that one good release ends at most: telling is slow, and older ones are old news.
+const ENDED: usize = 3;
+
+/// An incident that was told.
+pub(super) struct Incidents {
+    pub(super) key: String,
+    /// Where it can be read, one place a line.
+    pub(super) locations: Vec<String>,
+}
+
+impl Site {
+    /// Who would be told. What is wrong with that is found before anything is touched.
+    pub(super) fn telling(&self, session: &Session) -> anyhow::Result<Telling> {
+        let folder = self.state.folder(&self.scope).join("incidents");
+        Telling::of(Some(&self.loaded.config), folder, None, session)
+    }
+
+    fn key(&self, failed: &Release, target: Option<&Release>, deployment: &str) -> String {
+        let own = || self.scope.service.to_string();
+        let repository = env::var("GITHUB_REPOSITORY").unwrap_or_else(own);
+        let environment = self.scope.environment.as_str();
+        Key { repository: &repository, environment, failed, target, deployment }.key()
+    }
+
+    /// Tells of what went wrong after something was touched. A rollback that somebody wanted and
+    /// got is no incident.
+    pub(super) fn tell(
+        &self,
+        telling: &Telling,
+        walk: &mut Walk<'_>,
+        walked: &Walked,
+        wanted_back: bool,
+    ) -> Option<Incidents> {
+        let (ending, reason) = match &walked.outcome {
+            Outcome::Verified | Outcome::Untouched(_) => return None,
+            Outcome::RolledBack(_) if wanted_back => return None,
+            Outcome::RolledBack(reason) => (Ending::RolledBack, reason.clone()),
+            Outcome::Failed(reason) => (Ending::NoTarget, reason.clone()),
+            Outcome::RollbackFailed { reason, rollback } => {
+                (Ending::RollbackFailed, format!("{reason}; then the rollback: {rollback}"))
+            }
+        };
+        // What has been cancelled is still told.
+        walk.session.cancel.shield();
+        let key = self.key(&walk.release, walk.target.as_ref(), &walk.id);
+        let incident = Incident {
+            key: key.clone(),
+            service: self.scope.service.to_string(),
+            environment: self.scope.environment.to_string(),
+            failed: walk.release.clone(),
+            target: walk.target.clone(),
+            ending,
+            reason,
+            severity: None,
+            when: clock::rfc3339(clock::wall()),
+            deployment: Some(walk.id.clone()),
+            run_url: run_url(),
+            ticket: None,
+            forensics: self.keep(walk, walked),
+            steps: walk.story.steps.clone(),
+            failed_checks: checks::failed(&walked.checks).into_iter().cloned().collect(),
+        };
+        let from = walk.session.elapsed();
+        let told = channels::tell_all(walk.session, telling, &incident);
+        let locations = said(walk, from, &told);
+        Some(Incidents { key, locations })
+    }
+
+    /// Ends the incidents of the deployments that failed since the last one that was good.
+    pub(super) fn tell_recovery(&self, telling: &Telling, walk: &mut Walk<'_>, before: &History) {
+        let failed = before.deployments.iter().rev().take_while(|d| d.phase != Phase::Verified);
+        let open: Vec<&Deployment> =
+            failed.filter(|d| d.mutated && d.reason.is_some()).take(ENDED).collect();
+        for deployment in open {
+            let target = deployment.rolled_back_to.as_ref();
+            let recovery = Recovery {
+                key: self.key(&deployment.release, target, &deployment.id),
+                when: clock::rfc3339(clock::wall()),
+                version: Some(walk.release.version.clone()),
+                note: Some(format!("{} was deployed and verified", walk.release.version)),
+                run_url: run_url(),
+            };
+            let from = walk.session.elapsed();
+            let told = channels::resolve_all(walk.session, telling, &recovery);
+            said(walk, from, &told);
+        }
+    }
+
+    /// Keeps the last lines that the failed release wrote; where, if that could be done.
+    fn keep(&self, walk: &Walk<'_>, walked: &Walked) -> Option<String> {
+        if walked.diagnostics.is_empty() {
+            return None;
+        }
+        let name = format!("{}.log", walk.id);
+        let file = self.state.folder(&self.scope).join("incidents").join(name);
+        let text = walk.session.masked(&(walked.diagnostics.join("\n") + "\n"));
+        // An incident without its log is better than none.
+        files::replace(&file, text.as_bytes()).ok().map(|()| file.display().to_string())
+    }
+}
+
+/// Says what became of the channels; gives where the incident can be read.
+fn said(walk: &mut Walk<'_>, from: std::time::Duration, told: &[Told]) -> Vec<String> {
+    let mut locations = Vec::new();
+    for outcome in told {
+        let (verdict, text) = match &outcome.result {
+            Ok(told) if told.location.is_empty() => continue,
+            Ok(told) => {
+                locations.push(told.location.clone());
+                (Verdict::Pass, told.location.clone())
+            }
+            Err(why) => (Verdict::Error, why.clone()),
+        };
+        walk.story.step("notify", from, verdict, format!("{}: {text}", outcome.channel));
+    }
+    locations
+}
+
+fn run_url() -> Option<String> {
+    Some(lock::who()).filter(|who| who.starts_with("http"))
+}
