@@ -226,6 +226,42 @@ fn d11_your_own_command_deploys_and_takes_back() {
 }
 
 #[test]
+fn d11_one_command_and_one_address_are_enough() {
+    let world = World::with(include_str!("../../examples/one-url/waveoff.yml"));
+    world.write("ship.sh", include_str!("../../examples/command/ship.sh"));
+    let url = format!("http://127.0.0.1:{}/version", world.port);
+    world.deploy("v1").env("SHOP_URL", &url).run().expect_code(0);
+    // What answers for another version is not the release that was deployed.
+    let script = include_str!("../../examples/command/ship.sh");
+    let lies = "if [ \"$WAVEOFF_VERSION\" = v3 ]; then exit 0; fi\nset -eu\n";
+    world.write("ship.sh", &script.replace("set -eu\n", lies));
+    world.write("waveoff.yml", &one_url_hurried());
+    let ran = world.deploy("v3").env("SHOP_URL", &url).run().expect_code(20);
+    assert!(ran.stdout.contains("v1 is back and verified"), "{}", ran.stdout);
+}
+
+fn one_url_hurried() -> String {
+    include_str!("../../examples/one-url/waveoff.yml").replace("within: 2m", "within: 1s")
+}
+
+#[test]
+fn of_many_deployers_at_once_each_has_its_turn_or_is_told_to_wait() {
+    let world = World::new();
+    world.deploy("v1").run().expect_code(0);
+    let children: Vec<_> = (3..9).map(|n| world.deploy(&format!("v{n}")).start().0).collect();
+    let codes: Vec<_> = children.into_iter().map(|child| finish(child).code.unwrap()).collect();
+    let won = codes.iter().filter(|code| **code == 0).count();
+    assert!(won >= 1 && codes.iter().all(|code| [0, 12].contains(code)), "{codes:?}");
+    assert_eq!(world.events().len(), 3 * (1 + won), "every turn is whole");
+    let ran = world.waveoff(&["status"]).run().expect_code(0);
+    assert!(
+        ran.stdout.contains(&format!("{} is live", world.version().unwrap())),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
 fn a_deploy_command_that_fails_is_taken_back_and_its_output_is_evidence() {
     let world = shipped();
     world.deploy("v1").run().expect_code(0);

@@ -19,7 +19,7 @@ pub(crate) fn process_config() -> String {
 
 pub(crate) struct World {
     pub(crate) folder: Arc<TempDir>,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 impl World {
