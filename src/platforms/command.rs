@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Order, Platform, Running, Trouble, environment};
+use super::{Order, Platform, Running, Trouble, environment, without_ours};
 use crate::commands::Session;
 use crate::config::pipeline::CommandPlatformSpec;
 use crate::decide::course::Direction;
@@ -160,7 +160,7 @@ impl Platform for Command {
 
     fn running(&self) -> Running {
         let Some(argv) = &self.spec.running else { return Running::Unknown };
-        let env = self.spec.env.clone().into_iter().collect();
+        let env = without_ours().chain(self.spec.env.clone()).collect();
         let command = CommandSpec { argv: argv.clone(), env, dir: self.spec.dir.clone() };
         let ran = process::run(&command, ASKING, &Cancel::default(), None);
         let Ok(Ran::Ended(CommandOutput { code: Some(0), stdout, .. })) = ran else {

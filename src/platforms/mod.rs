@@ -144,7 +144,11 @@ fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
         ("SERVICE", scope.service.to_string()),
         ("ENVIRONMENT", scope.environment.to_string()),
     ];
-    let ours = OURS.iter().map(|name| (*name, String::new()));
-    let all = variables.into_iter().chain(ours);
-    all.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value))).collect()
+    let variables = variables.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value)));
+    variables.into_iter().chain(without_ours()).collect()
+}
+
+/// Variables that blot out ours.
+fn without_ours() -> impl Iterator<Item = (String, Secret)> {
+    OURS.iter().map(|name| (format!("WAVEOFF_{name}"), Secret::default()))
 }

@@ -1,5 +1,6 @@
 //! `waveoff deploy`, `rollback`, `status`: real processes, started, judged and taken back.
 
+use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::deploy_world::{World, finish, process_config};
@@ -141,6 +142,24 @@ fn a_cancelled_deployment_brings_the_old_release_back_however_often_it_is_cancel
         assert_eq!(world.version().as_deref(), Some("v1"));
         assert_eq!(world.events()[5..], ["failed", "rolled-back"]);
     }
+}
+
+#[test]
+fn what_is_cancelled_before_anything_is_touched_just_ends() {
+    let world = patient();
+    world.deploy("v1").run().expect_code(0);
+    // It is live and not well, so it is looked at for a while before it is deployed again.
+    let fault = format!("http://127.0.0.1:{}/fault/not-ready", world.port);
+    ureq::post(fault).send_empty().unwrap();
+    let (mut child, _) = world.deploy("v1").start();
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("is it well?"), "{line}");
+    signal(&child, "-INT");
+    let ran = finish(child).expect_code(12);
+    assert!(ran.stdout.contains("nothing was touched: cancelled by SIGINT"), "{}", ran.stdout);
+    assert_eq!(world.events()[3..], ["started", "failed"]);
+    world.waveoff(&["status"]).run().expect_code(0);
 }
 
 #[test]
