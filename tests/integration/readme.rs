@@ -20,6 +20,14 @@ fn the_tables_are_those_of_the_programs() {
     }
 }
 
+#[test]
+fn the_workflow_to_copy_is_the_one_that_init_writes() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("README.md")).unwrap();
+    let workflow = std::fs::read_to_string(root.join("src/commands/init/deploy.yml")).unwrap();
+    assert!(text.contains(&format!("```yaml\n{workflow}```")));
+}
+
 /// The text with every table between its marks written anew.
 fn with_tables(text: &str) -> String {
     let mut done = String::new();
