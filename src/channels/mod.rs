@@ -91,12 +91,25 @@ pub struct Outcome {
     pub result: Result<Told, String>,
 }
 
-/// Every channel, by the word of the configuration.
-fn channel(spec: &NotifySpec) -> Box<dyn Channel> {
-    match spec {
-        NotifySpec::GithubIssue => Box::new(github_issue::GithubIssue),
-        NotifySpec::File => Box::new(file::File),
-    }
+/// Every channel, by the configuration's word for it.
+const CHANNELS: &[(NotifySpec, &dyn Channel)] =
+    &[(NotifySpec::GithubIssue, &github_issue::GithubIssue), (NotifySpec::File, &file::File)];
+
+fn channel(spec: &NotifySpec) -> &'static dyn Channel {
+    let found = CHANNELS.iter().find(|(known, _)| known == spec);
+    found.map_or(&file::File, |(_, channel)| *channel)
+}
+
+/// The channel of a name.
+///
+/// # Errors
+/// When there is none; says which there are.
+pub fn named(name: &str) -> Result<NotifySpec, String> {
+    let found = CHANNELS.iter().find(|(_, channel)| channel.name() == name.trim());
+    found.map(|(spec, _)| spec.clone()).ok_or_else(|| {
+        let known: Vec<_> = CHANNELS.iter().map(|(_, channel)| channel.name()).collect();
+        format!("`{name}` is not a channel; known are: {}", known.join(", "))
+    })
 }
 
 /// Who is told, and how.

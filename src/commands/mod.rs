@@ -4,6 +4,7 @@ pub mod deploy;
 mod ending;
 pub mod evaluate_rollback;
 pub mod init;
+pub mod notify_incident;
 pub mod rollback;
 mod session;
 mod settings;

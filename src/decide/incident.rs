@@ -56,6 +56,11 @@ impl Ending {
         }
     }
 
+    /// How bad it is when nobody has said: without anything good that serves, as bad as can be.
+    pub fn severity(self) -> Option<&'static str> {
+        matches!(self, Ending::RollbackFailed | Ending::NoTarget).then_some("SEV-1")
+    }
+
     /// In a sentence for people.
     pub fn sentence(self) -> &'static str {
         match self {

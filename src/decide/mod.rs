@@ -8,6 +8,7 @@ pub mod health;
 pub mod history;
 pub mod incident;
 pub mod incident_key;
+pub mod incident_report;
 pub mod incident_text;
 pub mod jsonpath;
 pub mod judge;

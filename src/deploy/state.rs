@@ -66,13 +66,20 @@ pub struct State {
 }
 
 impl State {
-    /// Of the flag, else of the configuration, else where a user's state belongs
-    /// (XDG Base Directory Specification).
+    /// Of the flag, else of the configuration, else where a user's state belongs.
     ///
     /// # Errors
     /// When there is no such place.
     pub fn of(config: &Config, flag: Option<&str>) -> anyhow::Result<Self> {
-        if let Some(root) = flag.or(config.state.as_deref()) {
+        Self::named(flag.or(config.state.as_deref()))
+    }
+
+    /// Of a name, else where a user's state belongs (XDG Base Directory Specification).
+    ///
+    /// # Errors
+    /// When there is no such place.
+    pub fn named(root: Option<&str>) -> anyhow::Result<Self> {
+        if let Some(root) = root {
             return Ok(Self::at(root));
         }
         let xdg = env::var("XDG_STATE_HOME").filter(|folder| Path::new(folder).is_absolute());

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction};
 use serde_json::Value;
 use waveoff::commands::deploy::Deploy;
 use waveoff::commands::evaluate_rollback::EvaluateRollback;
+use waveoff::commands::notify_incident::NotifyIncident;
 use waveoff::commands::rollback::Rollback;
 use waveoff::commands::smoke_test::SmokeTest;
 use waveoff::commands::wait_healthy::WaitHealthy;
@@ -24,6 +25,7 @@ pub(crate) fn actions() -> Vec<Action> {
         Action { words: "waveoff deploy", verb: entry::<Deploy>() },
         Action { words: "waveoff rollback", verb: entry::<Rollback>() },
         Action { words: "evaluate-rollback", verb: entry::<EvaluateRollback>() },
+        Action { words: "notify-incident", verb: entry::<NotifyIncident>() },
     ]
 }
 

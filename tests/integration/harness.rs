@@ -97,6 +97,7 @@ impl Ran {
 fn program(name: &str) -> &'static str {
     match name {
         "wait-healthy" => env!("CARGO_BIN_EXE_wait-healthy"),
+        "notify-incident" => env!("CARGO_BIN_EXE_notify-incident"),
         "smoke-test" => env!("CARGO_BIN_EXE_smoke-test"),
         "waveoff" => env!("CARGO_BIN_EXE_waveoff"),
         "evaluate-rollback" => env!("CARGO_BIN_EXE_evaluate-rollback"),

@@ -36,14 +36,29 @@ pub(crate) fn skip(name: &str, reason: &str) {
     }
 }
 
+/// GitHub's OpenAPI description, as `scripts/test` installs it.
+///
+/// Without it, tests run and their requests are held against nothing; that is noted as a skip.
+pub(crate) fn github_description() -> Option<PathBuf> {
+    let installed = "tools/node_modules/@octokit/openapi/generated/api.github.com.json";
+    let named = env::var_os("GITHUB_OPENAPI").map(PathBuf::from);
+    let file = named.unwrap_or_else(|| target().join(installed));
+    if file.is_file() {
+        return Some(file);
+    }
+    skip("github-openapi", "not installed");
+    None
+}
+
+/// The folder that cargo builds into: the test binary is `target/<profile>/deps/<name>`.
+fn target() -> PathBuf {
+    let test = env::current_exe().ok();
+    test.and_then(|test| test.ancestors().nth(3).map(Path::to_path_buf)).unwrap_or_default()
+}
+
 fn folders() -> impl Iterator<Item = PathBuf> {
-    // The test binary is target/<profile>/deps/<name>.
-    let target = env::current_exe()
-        .ok()
-        .and_then(|test| test.ancestors().nth(3).map(Path::to_path_buf))
-        .unwrap_or_default();
     let path = env::var_os("PATH").unwrap_or_default();
-    std::iter::once(target.join("tools/bin")).chain(env::split_paths(&path).collect::<Vec<_>>())
+    std::iter::once(target().join("tools/bin")).chain(env::split_paths(&path).collect::<Vec<_>>())
 }
 
 fn is_program(file: &Path) -> bool {
