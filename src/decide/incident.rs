@@ -57,7 +57,7 @@ impl Ending {
     }
 
     /// How bad it is when nobody has said: without anything good that serves, as bad as can be.
-    pub fn severity(self) -> Option<&'static str> {
+    fn severity(self) -> Option<&'static str> {
         matches!(self, Ending::RollbackFailed | Ending::NoTarget).then_some("SEV-1")
     }
 
@@ -109,7 +109,7 @@ pub struct Incident {
     pub ending: Ending,
     /// Why the release failed, in one line.
     pub reason: String,
-    /// How bad it is, as the decision said: `SEV-1`.
+    /// How bad it is, as the decision said: `SEV-2`. Absent, it follows from the ending.
     pub severity: Option<String>,
     /// When: RFC 3339 in UTC.
     pub when: String,
@@ -143,17 +143,22 @@ impl Incident {
     }
 
     /// The line by which it is seen whether this state of it was told already. The reason is no
-    /// part of it: it has durations in it, which differ whenever one looks.
+    /// part of it, since it has durations in it, which differ whenever one looks; nor is the
+    /// severity, which one program knows and another does not.
     pub fn facts(&self) -> String {
-        let severity = self.severity.as_deref().unwrap_or_default();
         let target = self.target.as_ref().map(|target| target.version.as_str()).unwrap_or_default();
         let mut hash = Sha256::new();
-        for part in [self.ending.word(), severity, &self.failed.version, target] {
+        for part in [self.ending.word(), &self.failed.version, target] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
         let digest: String = hash.finalize().iter().take(4).map(|b| format!("{b:02x}")).collect();
         format!("<!-- waveoff-facts: {digest} -->")
+    }
+
+    /// How bad it is, if that is known.
+    pub fn severity(&self) -> Option<&str> {
+        self.severity.as_deref().or(self.ending.severity())
     }
 
     /// The title of its issue. It is shown as text, not as Markdown.

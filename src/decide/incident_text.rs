@@ -105,7 +105,7 @@ fn facts(incident: &Incident) -> String {
         ("Reason", plain(&incident.reason, FIELD)),
     ];
     let mut more = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
-    more("Severity", incident.severity.as_ref().map(|text| plain(text, 64)));
+    more("Severity", incident.severity().map(|text| plain(text, 64)));
     more("Ticket", incident.ticket.as_ref().map(|text| link(text, text)));
     more("Run", incident.run_url.as_ref().map(|text| link("the run that saw it", text)));
     more("Deployment", incident.deployment.as_ref().map(|text| plain(text, 128)));
@@ -128,7 +128,7 @@ fn release(release: &Release) -> String {
 
 /// Two days, or one when it is as bad as it can be.
 fn due(incident: &Incident) -> String {
-    let severity = incident.severity.as_deref().unwrap_or_default();
+    let severity = incident.severity().unwrap_or_default();
     let worst = ["sev-1", "sev1"].contains(&severity.trim().to_ascii_lowercase().as_str());
     let hours = if worst { 24 } else { 48 };
     let when: Option<SystemTime> = humantime::parse_rfc3339_weak(&incident.when).ok();
@@ -249,7 +249,9 @@ fn unreferenced(text: &str) -> String {
 fn link(text: &str, address: &str) -> String {
     let web = address.starts_with("https://") || address.starts_with("http://");
     let harmless = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@!$&*+,;=%".contains(c);
-    if web && address.len() <= 500 && address.chars().all(harmless) {
+    // A dash before our `>` could end a comment.
+    let ends_well = !address.ends_with('-');
+    if web && ends_well && address.len() <= 500 && address.chars().all(harmless) {
         format!("[{}](<{address}>)", plain(text, FIELD))
     } else {
         plain(address, FIELD)
@@ -258,6 +260,8 @@ fn link(text: &str, address: &str) -> String {
 
 /// A code block that no comment ends in.
 fn quoted(text: &str) -> String {
-    let text: String = text.chars().filter(|c| !is_steering(*c)).collect();
+    // First all that is not seen goes: it could stand between the parts of what is looked for.
+    let seen = |c: &char| !is_steering(*c) && (!c.is_control() || *c == '\n');
+    let text: String = text.chars().filter(seen).collect();
     fenced(&text.replace("<!--", "<\u{2060}!--").replace("-->", "--\u{2060}>"))
 }

@@ -3,11 +3,14 @@
 
 mod chain;
 mod folder;
+mod github;
+mod status_line;
 
 use crate::config::Config;
 use crate::config::pipeline::LedgerSpec;
 use crate::decide::history::{Event, Record};
 use crate::exit::Fault;
+use crate::host::github::Access;
 
 use super::state::{Scope, State};
 
@@ -40,7 +43,13 @@ pub fn open(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box
             Ok(Box::new(folder::Folder::new(scope, state)))
         }
         Some(LedgerSpec::Github) => {
-            Err(Fault::usage("the ledger `github` is not in this build").into())
+            let access = Access::of(None, None)?.ok_or_else(|| {
+                Fault::usage("`ledger: github` needs a token and a repository").hint(
+                    "in a workflow give the step `GITHUB_TOKEN: ${{ github.token }}` and the job \
+                     `deployments: write`; elsewhere set GITHUB_TOKEN and GITHUB_REPOSITORY",
+                )
+            })?;
+            Ok(Box::new(github::Deployments::new(scope, access)))
         }
     }
 }
