@@ -152,6 +152,14 @@ fn prose(body: &str) -> String {
     out
 }
 
+#[test]
+fn a_comment_cannot_be_put_together_from_parts() {
+    for text in ["https://--", "--\0>", "<\u{200b}!--", "-\u{2060}->"] {
+        let body = body(&hostile(text), &Wording::default());
+        assert_eq!((body.matches("<!--").count(), body.matches("-->").count()), (2, 2), "{body}");
+    }
+}
+
 const HOSTILE: &str = "([a-zA-Z0-9 ]|@|#|GH-|gh-|<!--|-->|--|>|<|`{1,4}|~~~|\\||\\n|fixes |closes: |https://|http://github\\.com/o/r/issues/|www\\.|\\]\\(|\\[|!|\\\\|&|;|<script>|\u{202e}|\u{2060}|\u{0}|é|💥){0,24}";
 
 proptest! {
