@@ -6,13 +6,14 @@ use clap::Args;
 
 use super::{Output, Session, Verb, output};
 use crate::channels::{self, Outcome, Telling};
+use crate::config::Config;
 use crate::config::pipeline::NotifySpec;
 use crate::config::values::{Period, Secret};
 use crate::decide::incident::Incident;
 use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::words::count;
 use crate::deploy::{Scope, State};
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault};
 use crate::report::v1::{Check, Report};
 use inputs::Facts;
 
@@ -74,8 +75,25 @@ Examples:
 ";
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
-        let loaded = session.config()?;
-        let config = loaded.as_ref().map(|loaded| &loaded.config);
+        let broken = match session.config() {
+            Ok(loaded) => return self.perform(session, loaded.as_ref().map(|l| &l.config)),
+            Err(broken) => broken,
+        };
+        // A mistake in waveoff.yml must not silence an incident, nor must it go unnoticed.
+        match self.perform(session, None) {
+            Ok(mut report) => {
+                report.summary += &format!("; without the configuration: {broken:#}");
+                report.verdict = Verdict::Error;
+                report.exit_code = Exit::Error.code();
+                Ok(report)
+            }
+            Err(_) => Err(broken),
+        }
+    }
+}
+
+impl NotifyIncident {
+    fn perform(&self, session: &Session, config: Option<&Config>) -> anyhow::Result<Report> {
         if self.resolve {
             let key = self.facts.needed_key()?;
             let scope = self.facts.scope(config)?;
@@ -97,13 +115,11 @@ Examples:
         });
         Ok(about(report, &incident))
     }
-}
 
-impl NotifyIncident {
     fn telling(
         &self,
         session: &Session,
-        config: Option<&crate::config::Config>,
+        config: Option<&Config>,
         scope: Option<&Scope>,
     ) -> anyhow::Result<Telling> {
         let scope = scope.ok_or_else(|| {

@@ -153,3 +153,39 @@ fn the_verified_release_is_found_behind_many_failures_and_no_more_is_read_than_n
     let requests = github.state().requests.len();
     assert!(requests <= 31 + 2, "{requests} requests");
 }
+
+#[test]
+fn n1_a_deployment_tells_its_incident_once_and_the_next_good_one_ends_it() {
+    let (github, world) = world();
+    let config = format!("{}\nledger: github\nnotify: [github-issue, file]\n", process_config());
+    world.write("waveoff.yml", &config);
+    deploy(&github, &world, "v1").run().expect_code(0);
+    deploy(&github, &world, "v2").run().expect_code(20);
+    assert_eq!(github.state().issues.len(), 1);
+    assert_eq!(github.state().issues[0]["title"], "[Production Rollback] v2 → v1");
+    // The same from the report, in a later step: it is known, and nothing is added.
+    let again = Program::within("notify-incident", &world.folder)
+        .file("other.yml", "version: 1\n")
+        .args(["--deploy-report", "report.json", "--channels", "github-issue"])
+        .args(["--config", "other.yml"]);
+    let again = in_job(&github, again).run().expect_code(0);
+    assert!(again.stdout.contains("known already"), "{again:?}");
+    assert!(github.state().comments.is_empty());
+    deploy(&github, &world, "v3").run().expect_code(0);
+    let state = github.state();
+    assert_eq!((state.issues.len(), &state.issues[0]["state"]), (1, &json!("closed")));
+    let number = state.issues[0]["number"].as_u64().unwrap();
+    assert_eq!(state.comments[&number].len(), 1);
+}
+
+#[test]
+fn a_github_that_is_down_while_telling_changes_nothing_of_the_outcome() {
+    let (github, world) = world();
+    let config = format!("{}\nledger: github\nnotify: [github-issue]\n", process_config());
+    world.write("waveoff.yml", &config);
+    deploy(&github, &world, "v1").run().expect_code(0);
+    github.fail(Fault::status("", "/issues", 403).times(99));
+    let ran = deploy(&github, &world, "v2").run().expect_code(20);
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    assert!(ran.stdout.contains("issues: write") && ran.stdout.contains("incidents/"), "{ran:?}");
+}

@@ -341,6 +341,17 @@ fn nonsense_is_refused_and_does_not_silence_what_is_known() {
 }
 
 #[test]
+fn a_mistake_in_the_configuration_is_said_and_silences_nothing() {
+    let github = github();
+    let ran = notify(&github, FAILED).file("waveoff.yml", "version: 1\nserivce: shop\n");
+    let ran = ran.run().expect_code(12);
+    assert!(ran.stdout.contains("did you mean `service`") || ran.stdout.contains("serivce"));
+    assert_eq!(github.state().issues.len(), 1);
+    let bare = notify(&github, &[]).file("waveoff.yml", "version: 1\nserivce: shop\n");
+    assert!(bare.run().expect_code(2).stderr.contains("serivce"));
+}
+
+#[test]
 fn outputs_reach_the_step() {
     let github = github();
     let folder = Arc::new(TempDir::new().unwrap());

@@ -219,9 +219,11 @@ impl Ledger for Deployments {
             entries.insert(0, entry);
             return Ok(record);
         }
+        // A version may have been deployed twice, from two commits: the exact one comes first.
         let number = |release: &Release| {
-            let fits = |entry: &&Entry| entry.payload.release.is_same(release);
-            entries.iter().find(fits).map(|entry| entry.number)
+            let exact = entries.iter().find(|entry| entry.payload.release == *release);
+            let same = || entries.iter().find(|entry| entry.payload.release.is_same(release));
+            exact.or_else(same).map(|entry| entry.number)
         };
         let kind = Kind::of(&event, number);
         let entry = entries.iter_mut().find(|entry| entry.payload.deployment == deployment);
