@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::confirm::confirm;
 use super::site::{Site, SiteArgs, live_of};
 use super::{Output, Session, Verb, ending};
 use crate::actions;
@@ -27,8 +28,8 @@ pub struct Deploy {
     /// Its commit [default: the run's, when a push or a tag of that name made the run]
     #[arg(long, value_name = "SHA")]
     sha: Option<String>,
-    /// A digest or checksum of what is deployed [repeatable; one a line in the input]
-    #[arg(long, value_name = "DIGEST")]
+    /// A digest or checksum of what is deployed; several with commas [repeatable]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',')]
     digest: Vec<String>,
     /// Print what would be done, and change nothing
     #[arg(long)]
@@ -36,6 +37,10 @@ pub struct Deploy {
     /// Deploy it although it is live already, or although its rollback target cannot be started
     #[arg(long)]
     force: bool,
+    /// Start nothing: others deployed it, and this report of smoke-test, a file or the JSON itself,
+    /// proves that it is well. Record it as verified
+    #[arg(long, value_name = "FILE|JSON", conflicts_with = "force")]
+    confirm: Option<String>,
     #[command(flatten)]
     site: SiteArgs,
 }
@@ -50,13 +55,17 @@ Examples:
   waveoff deploy --version v1.4.0
   waveoff deploy --version v1.4.0 --dry-run
   waveoff deploy --version v1.4.0 --environment staging --report report.json
+  waveoff deploy --version v1.4.0 --confirm smoke.json    # deployed by others
 
 ";
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;
         let site = self.site.open(session)?;
-        check_suite(&site, &release)?;
+        if let Some(report) = &self.confirm {
+            return confirm(session, &site, &release, report, self.dry_run);
+        }
+        critical_checks(&site, &release)?;
         let telling = site.telling(session)?;
         // Damage is found before anything is made, the lock's file included.
         let history = site.history()?;
@@ -100,22 +109,8 @@ impl Deploy {
             Fault::usage("no version was given")
                 .hint("say what is deployed: --version v1.4.0, or `version: ${{ github.sha }}`")
         })?;
-        let version: Version =
-            version.parse().map_err(|why| Fault::usage(format!("--version: {why}")))?;
-        let sha = self.sha.clone().or_else(|| known_sha(version.as_str()));
-        if let Some(sha) = sha.as_deref().filter(|sha| !is_sha(sha)) {
-            return Err(Fault::usage(format!("--sha: {sha:?} is not a commit"))
-                .hint("a commit has 7 to 64 hexadecimal digits")
-                .into());
-        }
-        let is_plain =
-            |text: &String| text.len() <= 512 && text.chars().all(|c| c.is_ascii_graphic());
-        if let Some(digest) = self.digest.iter().find(|digest| !is_plain(digest)) {
-            return Err(Fault::usage(format!("--digest: {digest:?} is not a digest"))
-                .hint("write it like sha256:…, or image@sha256:…")
-                .into());
-        }
-        Ok(Release { version: version.to_string(), sha, digests: self.digest.clone() })
+        let sha = self.sha.clone().or_else(|| known_sha(version));
+        named_release("", version, sha, &self.digest)
     }
 
     /// Looks at what could be missing on either way, while leaving costs nothing.
@@ -188,8 +183,32 @@ impl Deploy {
     }
 }
 
-/// A suite that cannot pass is refused now, and not after the release was started.
-fn check_suite(site: &Site, release: &Release) -> anyhow::Result<()> {
+/// A release as flags name it; `prefix` is what stands before their usual names.
+pub(super) fn named_release(
+    prefix: &str,
+    version: &str,
+    sha: Option<String>,
+    digests: &[String],
+) -> anyhow::Result<Release> {
+    let version: Version =
+        version.parse().map_err(|why| Fault::usage(format!("--{prefix}version: {why}")))?;
+    if let Some(sha) = sha.as_deref().filter(|sha| !is_sha(sha)) {
+        return Err(Fault::usage(format!("--{prefix}sha: {sha:?} is not a commit"))
+            .hint("a commit has 7 to 64 hexadecimal digits")
+            .into());
+    }
+    let is_plain = |text: &String| text.len() <= 512 && text.chars().all(|c| c.is_ascii_graphic());
+    if let Some(digest) = digests.iter().find(|digest| !is_plain(digest)) {
+        return Err(Fault::usage(format!("--{prefix}digest: {digest:?} is not a digest"))
+            .hint("write it like sha256:…, or image@sha256:…")
+            .into());
+    }
+    Ok(Release { version: version.to_string(), sha, digests: digests.to_vec() })
+}
+
+/// The names of the checks that decide. A suite that cannot pass is refused now, and not after the
+/// release was started.
+pub(super) fn critical_checks(site: &Site, release: &Release) -> anyhow::Result<Vec<String>> {
     let surroundings = Surroundings {
         base_url: site.platform.base_url().or_else(|| site.loaded.config.public.clone()),
         expected_version: Some(release.version.clone()),
@@ -197,8 +216,12 @@ fn check_suite(site: &Site, release: &Release) -> anyhow::Result<()> {
     };
     let specs = checks::specs(&site.loaded);
     let decides = |check: &checks::Check| check.severity == Severity::Critical;
-    if !specs.is_empty() && checks::build(&specs, &surroundings)?.iter().any(decides) {
-        return Ok(());
+    if !specs.is_empty() {
+        let names = checks::build(&specs, &surroundings)?.into_iter().filter(decides);
+        let names: Vec<String> = names.map(|check| check.name).collect();
+        if !names.is_empty() {
+            return Ok(names);
+        }
     }
     let file = &site.loaded.file;
     Err(Fault::usage(format!("{file}: no critical check says when a release is well"))

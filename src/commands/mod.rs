@@ -1,5 +1,7 @@
 //! One file per verb: arguments, then observe, decide, act, report.
 
+mod about;
+mod confirm;
 pub mod deploy;
 mod ending;
 pub mod evaluate_rollback;

@@ -2,15 +2,16 @@
 
 use clap::Args;
 
+use super::deploy::named_release;
 use super::site::{Site, SiteArgs, live_of};
 use super::{Output, Session, Verb, ending};
 use crate::decide::course::{Course, Direction};
-use crate::decide::history::{Deployment, History, Release};
+use crate::decide::history::{Deployment, History, Phase, Release};
 use crate::decide::verdict::Verdict;
 use crate::decide::words::same_version;
-use crate::deploy::lock;
 use crate::deploy::run::Walk;
 use crate::deploy::story::Story;
+use crate::deploy::{lock, new_id};
 use crate::exit::{Exit, Fault};
 use crate::platforms::Order;
 use crate::report::v1::Report;
@@ -27,6 +28,15 @@ pub struct Rollback {
     /// Why, for the ledger
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+    /// The version that runs and has failed, where others deployed it: it is recorded, too
+    #[arg(long, value_name = "VERSION", conflicts_with = "list")]
+    failed_version: Option<String>,
+    /// Its commit
+    #[arg(long, value_name = "SHA", requires = "failed_version")]
+    failed_sha: Option<String>,
+    /// A digest or checksum of it; several with commas [repeatable]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', requires = "failed_version")]
+    failed_digest: Vec<String>,
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -43,6 +53,7 @@ Examples:
   waveoff rollback --list
   waveoff rollback --dry-run
   waveoff rollback --to v1.3.2 --reason 'orders fail since v1.4.0'
+  waveoff rollback --failed-version v1.4.0       # deployed by others
 
 ";
 
@@ -62,21 +73,32 @@ Examples:
         let route = self.choose(&site, &site.history()?)?;
         let reason = self.reason();
         let Route { from, target } = route;
+        let release = from.release().clone();
         let mut walk = Walk {
             session,
             loaded: &site.loaded,
             ledger: site.ledger.as_ref(),
             platform: site.platform.as_ref(),
-            id: from.id.clone(),
-            release: from.release.clone(),
+            id: from.id(),
+            release: release.clone(),
             target: Some(target.clone()),
-            live: Some(from.release.clone()),
+            live: Some(release.clone()),
             story: Story::new(session),
         };
-        let (old, new) = (&from.release.version, &target.version);
+        let (old, new) = (&release.version, &target.version);
         walk.story.tell("rollback", &format!("{}: from {old} to {new}: {reason}", site.scope));
-        let walked = walk.go(Course::back(from.release.clone(), target.clone(), reason));
-        let incident = site.tell(&telling, &mut walk, &walked, true);
+        let walked = walk.go(match &from {
+            From::Ours(_) => Course::back(release.clone(), target.clone(), reason),
+            From::Elsewhere(_) => {
+                let by = Some(lock::who());
+                Course::failed_elsewhere(release.clone(), target.clone(), by, reason)
+            }
+        });
+        let mut incident = site.tell(&telling, &mut walk, &walked, true);
+        if self.failed_version.is_some() && walked.mutated {
+            // What failed elsewhere is told elsewhere, by this key.
+            incident = incident.or_else(|| Some(site.untold(&walk)));
+        }
         let mut report = ending::report(session, &site.scope, walk, walked, incident.as_ref());
         if report.exit_code == Exit::RolledBack.code() {
             (report.verdict, report.exit_code) = (Verdict::Pass, Exit::Pass.code());
@@ -89,22 +111,50 @@ Examples:
 
 /// From where to where.
 struct Route {
-    /// The deployment that is taken back.
-    from: Deployment,
+    from: From,
     target: Release,
+}
+
+/// What is taken back.
+enum From {
+    /// A deployment that the ledger knows.
+    Ours(Box<Deployment>),
+    /// A release that others deployed, and that the ledger does not know as what runs.
+    Elsewhere(Release),
+}
+
+impl From {
+    fn release(&self) -> &Release {
+        match self {
+            From::Ours(deployment) => &deployment.release,
+            From::Elsewhere(release) => release,
+        }
+    }
+
+    fn id(&self) -> String {
+        match self {
+            From::Ours(deployment) => deployment.id.clone(),
+            From::Elsewhere(_) => new_id(),
+        }
+    }
 }
 
 impl Rollback {
     /// Everything that can be refused is refused here, before anything is touched.
     fn choose(&self, site: &Site, history: &History) -> anyhow::Result<Route> {
-        let from = latest(history).cloned().ok_or_else(|| {
-            Fault::usage(format!("nothing was ever deployed: {}", site.scope))
-                .hint("is it the right service, environment and state folder?")
-        })?;
-        let live = live_of(history);
+        let (from, live) = match self.failed()? {
+            Some(failed) => (from_failed(history, &failed), Some(failed)),
+            None => {
+                let latest = latest(history).cloned().ok_or_else(|| {
+                    Fault::usage(format!("nothing was ever deployed: {}", site.scope))
+                        .hint("is it the right service, environment and state folder?")
+                })?;
+                (From::Ours(Box::new(latest)), live_of(history))
+            }
+        };
         let target = match &self.to {
             Some(version) => named(history, version)?,
-            None => history.target(live.as_ref().unwrap_or(&from.release)).cloned().ok_or_else(
+            None => history.target(live.as_ref().unwrap_or(from.release())).cloned().ok_or_else(
                 || {
                     Fault::usage("there is nothing to go back to: no other release was verified")
                         .hint("`waveoff rollback --list` shows the verified releases")
@@ -120,6 +170,12 @@ impl Rollback {
         Ok(Route { from, target })
     }
 
+    fn failed(&self) -> anyhow::Result<Option<Release>> {
+        let Some(version) = &self.failed_version else { return Ok(None) };
+        let sha = self.failed_sha.clone();
+        named_release("failed-", version, sha, &self.failed_digest).map(Some)
+    }
+
     fn reason(&self) -> String {
         let who = lock::who();
         match &self.reason {
@@ -132,6 +188,15 @@ impl Rollback {
 /// The last deployment that touched anything: it is what a rollback takes back.
 fn latest(history: &History) -> Option<&Deployment> {
     history.deployments.iter().rfind(|deployment| deployment.mutated)
+}
+
+/// The deployment of the release that failed, when it is the last one and was not taken back: else
+/// somebody deployed it again, past the ledger.
+fn from_failed(history: &History, failed: &Release) -> From {
+    match latest(history).filter(|last| last.release.is_same(failed)) {
+        Some(last) if last.phase != Phase::RolledBack => From::Ours(Box::new(last.clone())),
+        _ => From::Elsewhere(failed.clone()),
+    }
 }
 
 fn named(history: &History, version: &str) -> anyhow::Result<Release> {
@@ -170,7 +235,7 @@ fn plan(session: &Session, site: &Site, route: &Route) -> Report {
     let story = Story::new(session);
     let order = Order {
         release: &route.target,
-        previous: Some(&route.from.release),
+        previous: Some(route.from.release()),
         direction: Direction::Back,
     };
     for line in site.platform.plan(&order) {

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::about::AboutArgs;
 use super::targets::{CommonArgs, TargetArgs, Timing};
 use super::{Output, Session, Verb, output};
 use crate::checks::{Purpose, failed, run};
@@ -19,6 +20,8 @@ pub struct SmokeTest {
     /// Tries of each check [default: 3]
     #[arg(long, value_name = "N", help_heading = "What is expected, and when")]
     attempts: Option<u32>,
+    #[command(flatten)]
+    about: AboutArgs,
 }
 
 impl Verb for SmokeTest {
@@ -74,7 +77,7 @@ Examples:
         if !ran.verdict.is_pass() {
             report.next = Some("look at the failed checks above; the release is not good".into());
         }
-        report.service = suite.loaded.as_ref().and_then(|loaded| loaded.config.service.clone());
+        self.about.fill(&mut report, suite.loaded.as_ref());
         report.expected_version = suite.expected_version;
         report.checks = ran.checks;
         Ok(report)

@@ -31,6 +31,12 @@ impl Site {
         Telling::of(Some(&self.loaded.config), folder, None, session)
     }
 
+    /// The incident of a walk that others tell.
+    pub(super) fn untold(&self, walk: &Walk<'_>) -> Incidents {
+        let key = self.key(&walk.release, walk.target.as_ref(), &walk.id);
+        Incidents { key, locations: Vec::new() }
+    }
+
     fn key(&self, failed: &Release, target: Option<&Release>, deployment: &str) -> String {
         let own = || self.scope.service.to_string();
         let repository = env::var("GITHUB_REPOSITORY").unwrap_or_else(own);

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::about::AboutArgs;
 use super::targets::{CommonArgs, Suite, TargetArgs, Timing};
 use super::{Output, Session, Verb, output};
 use crate::checks::{Purpose, Run, run};
@@ -32,6 +33,8 @@ pub struct WaitHealthy {
     /// Consecutive failures that decide, when supervising [default: 3]
     #[arg(long, value_name = "N", help_heading = WHEN)]
     failures: Option<u32>,
+    #[command(flatten)]
+    about: AboutArgs,
 }
 
 const WHEN: &str = "What is expected, and when";
@@ -71,7 +74,9 @@ Examples:
         };
         let version = suite.expected_version.as_deref();
         let ran = run(&suite.checks, version, suite.process, purpose, session);
-        Ok(report(ran, &suite, self.supervise.is_some(), session))
+        let mut report = report(ran, &suite, self.supervise.is_some(), session);
+        self.about.fill(&mut report, suite.loaded.as_ref());
+        Ok(report)
     }
 }
 
@@ -98,7 +103,6 @@ fn report(ran: Run, suite: &Suite, supervised: bool, session: &Session) -> Repor
     if !ran.verdict.is_pass() {
         report.next = Some("see the timeline and the last answer of each target above".into());
     }
-    report.service = suite.loaded.as_ref().and_then(|loaded| loaded.config.service.clone());
     report.expected_version.clone_from(&suite.expected_version);
     report.outputs = [
         ("checks-total", total.to_string()),

@@ -59,14 +59,26 @@ enum Stage {
     Settled,
 }
 
+/// What there is to be done between the first event and the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Start the release, and go back when it is not well.
+    Deploy,
+    /// Go back, because somebody wants it.
+    Back,
+    /// Nothing: others started it, and it was seen to be well.
+    Confirmed,
+    /// Go back: others started it, and it failed.
+    FailedElsewhere,
+}
+
 /// The course of one deployment, or of a rollback by hand.
 #[derive(Debug, Clone)]
 pub struct Course {
     release: Release,
     by: Option<String>,
     target: Option<Release>,
-    /// A rollback by hand has no way forward.
-    back_only: bool,
+    way: Way,
     stage: Stage,
     outcome: Outcome,
     reason: String,
@@ -77,13 +89,29 @@ impl Course {
     pub fn deploy(release: Release, target: Option<Release>, by: Option<String>) -> Self {
         let outcome = Outcome::Untouched(String::new());
         let stage = Stage::Begin;
-        Self { release, by, target, back_only: false, stage, outcome, reason: String::new() }
+        let (way, reason) = (Way::Deploy, String::new());
+        Self { release, by, target, way, stage, outcome, reason }
     }
 
     /// Goes back to `target` because somebody wants it, for `reason`.
     pub fn back(release: Release, target: Release, reason: String) -> Self {
         let course = Self::deploy(release, Some(target), None);
-        Self { back_only: true, stage: Stage::Starting, reason, ..course }
+        Self { way: Way::Back, stage: Stage::Starting, reason, ..course }
+    }
+
+    /// Records a release that others deployed, and that was seen to be well.
+    pub fn confirmed(release: Release, by: Option<String>) -> Self {
+        Self { way: Way::Confirmed, ..Self::deploy(release, None, by) }
+    }
+
+    /// Records a release that others deployed and that failed for `reason`, and goes back.
+    pub fn failed_elsewhere(
+        release: Release,
+        target: Release,
+        by: Option<String>,
+        reason: String,
+    ) -> Self {
+        Self { way: Way::FailedElsewhere, reason, ..Self::deploy(release, Some(target), by) }
     }
 
     /// The next step, after the last one went as `last` says (nothing went wrong before the first).
@@ -99,19 +127,12 @@ impl Course {
                 Next::Done(self.outcome.clone())
             }
             // The intent is in the ledger: from here on, silence would look like a crash.
-            (Stage::Mutating, Ok(())) if self.back_only => self.act_back(),
-            (Stage::Mutating, Ok(())) => self.go(Stage::Acting, Next::Act(Direction::Forward)),
+            (Stage::Mutating, Ok(())) => self.set_out(),
             (Stage::Mutating, Err(reason)) => self.give_up(reason),
             (Stage::GivingUp | Stage::Settled, _) => Next::Done(self.outcome.clone()),
             (Stage::Acting, Ok(())) => self.go(Stage::Verifying, Next::Verify(Direction::Forward)),
-            (Stage::Verifying, Ok(())) => {
-                self.settle(Outcome::Verified);
-                Next::Record(Event::Verified)
-            }
-            (Stage::Acting | Stage::Verifying, Err(reason)) => {
-                self.reason.clone_from(&reason);
-                self.go(Stage::Failing, Next::Record(Event::Failed { reason }))
-            }
+            (Stage::Verifying, Ok(())) => self.verified(),
+            (Stage::Acting | Stage::Verifying, Err(reason)) => self.fail(reason),
             // Whether that could be written or not: the old release must come back.
             (Stage::Failing, _) if self.target.is_some() => self.act_back(),
             (Stage::Failing, _) => Next::Done(Outcome::Failed(self.reason.clone())),
@@ -134,6 +155,25 @@ impl Course {
         self.outcome = outcome;
     }
 
+    fn set_out(&mut self) -> Next {
+        match self.way {
+            Way::Deploy => self.go(Stage::Acting, Next::Act(Direction::Forward)),
+            Way::Back => self.act_back(),
+            Way::Confirmed => self.verified(),
+            Way::FailedElsewhere => self.fail(self.reason.clone()),
+        }
+    }
+
+    fn verified(&mut self) -> Next {
+        self.settle(Outcome::Verified);
+        Next::Record(Event::Verified)
+    }
+
+    fn fail(&mut self, reason: String) -> Next {
+        self.reason.clone_from(&reason);
+        self.go(Stage::Failing, Next::Record(Event::Failed { reason }))
+    }
+
     fn act_back(&mut self) -> Next {
         self.go(Stage::ActingBack, Next::Act(Direction::Back))
     }
@@ -142,7 +182,7 @@ impl Course {
     /// rollback by hand has no event of its own to close.
     fn give_up(&mut self, reason: String) -> Next {
         self.settle(Outcome::Untouched(reason.clone()));
-        if self.back_only {
+        if self.way == Way::Back {
             return Next::Done(self.outcome.clone());
         }
         self.go(Stage::GivingUp, Next::Record(Event::Failed { reason }))

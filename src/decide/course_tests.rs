@@ -74,6 +74,39 @@ fn r5_a_rollback_by_hand_begins_with_its_intent() {
     );
 }
 
+#[test]
+fn what_others_deployed_is_recorded_and_not_started() {
+    let (steps, outcome) = walk(Course::confirmed(release("v2"), None), |_| true);
+    assert_eq!(outcome, Outcome::Verified);
+    assert_eq!(steps[1..], [Next::Record(Event::Mutating), Next::Record(Event::Verified)]);
+    // One that could not begin to be written leaves nothing that looks like a deployment.
+    let (steps, outcome) =
+        walk(Course::confirmed(release("v2"), None), |next| *next != Next::Record(Event::Mutating));
+    assert!(matches!(outcome, Outcome::Untouched(_)), "{outcome:?}");
+    assert!(!steps.contains(&Next::Record(Event::Verified)), "{steps:?}");
+}
+
+#[test]
+fn what_others_deployed_and_failed_is_recorded_and_taken_back() {
+    let course =
+        Course::failed_elsewhere(release("v2"), release("v1"), None, "redis is down".into());
+    let (steps, outcome) = walk(course.clone(), |_| true);
+    assert_eq!(outcome, Outcome::RolledBack("redis is down".into()));
+    assert_eq!(
+        steps[1..],
+        [
+            Next::Record(Event::Mutating),
+            Next::Record(Event::Failed { reason: "redis is down".into() }),
+            Next::Act(Direction::Back),
+            Next::Verify(Direction::Back),
+            Next::Record(Event::RolledBack { to: release("v1"), reason: "redis is down".into() })
+        ]
+    );
+    // What cannot be written of the failure keeps nobody from going back.
+    let (steps, _) = walk(course, |next| !matches!(next, Next::Record(Event::Failed { .. })));
+    assert!(steps.contains(&Next::Act(Direction::Back)), "{steps:?}");
+}
+
 proptest! {
     /// Whatever goes wrong: it ends; it goes back at most once and exactly when the way forward
     /// failed and there is a target; nothing failed is ever called verified.

@@ -14,6 +14,7 @@ mod bootstrap;
 mod deploy;
 mod deploy_refusals;
 mod deploy_world;
+mod elsewhere;
 mod evaluate_rollback;
 mod github;
 mod github_ledger;

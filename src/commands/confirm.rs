@@ -1,0 +1,131 @@
+//! `waveoff deploy --confirm`: record a release that others deployed, on the word of a report.
+
+use super::ending;
+use super::site::{Site, live_of};
+use super::{Session, deploy};
+use crate::decide::confirmation::{Claim, refusals, saw_version};
+use crate::decide::course::{Course, Outcome};
+use crate::decide::history::{History, Release};
+use crate::decide::rollback::{Stated, read_report};
+use crate::decide::verdict::Verdict;
+use crate::deploy::run::Walk;
+use crate::deploy::story::Story;
+use crate::deploy::{lock, new_id};
+use crate::exit::Fault;
+use crate::host::files;
+use crate::report::v1::Report;
+
+/// Records `release` as verified when the report proves it. Nothing is started.
+pub(super) fn confirm(
+    session: &Session,
+    site: &Site,
+    release: &Release,
+    given: &str,
+    dry_run: bool,
+) -> anyhow::Result<Report> {
+    let telling = site.telling(session)?;
+    let Stated { from, report: evidence, .. } = read(given)?;
+    let prove = |history: &History| prove(session, site, release, history, &from, &evidence);
+    prove(&site.history()?)?;
+    let story = Story::new(session);
+    if dry_run {
+        story.tell("confirm", &format!("{from} proves that {} is well", release.version));
+        story.tell("record", &format!("that, in {}", site.ledger.describe()));
+        let summary =
+            format!("{} would be recorded as verified; nothing was changed", release.version);
+        return Ok(ending::nothing(session, &site.scope, release, Verdict::Pass, summary));
+    }
+    let _held = site.lock(&format!("confirm {}", release.version))?;
+    let history = site.history()?;
+    prove(&history)?;
+    if is_live(&history, release) {
+        let version = &release.version;
+        let summary = format!("{version} is recorded as live and verified already");
+        let mut report = ending::nothing(session, &site.scope, release, Verdict::Pass, summary);
+        report.checks = evidence.checks;
+        if let Some(deployment) = &mut report.deployment {
+            deployment.live_version = Some(version.clone());
+        }
+        ending::fill_outputs(session, &mut report, None);
+        return Ok(report);
+    }
+    let mut walk = Walk {
+        session,
+        loaded: &site.loaded,
+        ledger: site.ledger.as_ref(),
+        platform: site.platform.as_ref(),
+        id: new_id(),
+        release: release.clone(),
+        target: history.target(release).cloned(),
+        live: live_of(&history),
+        story,
+    };
+    let version = &release.version;
+    walk.story.tell("confirm", &format!("{}: {version} was deployed by others", site.scope));
+    walk.story.tell("confirm", &format!("{from} proves that it is well: {}", evidence.summary));
+    if !saw_version(&evidence) {
+        let text = "no critical check looked which version answers: that is only what was said";
+        walk.story.tell("confirm", text);
+    }
+    let mut walked = walk.go(Course::confirmed(release.clone(), Some(lock::who())));
+    walked.checks = evidence.checks;
+    if walked.outcome == Outcome::Verified {
+        site.tell_recovery(&telling, &mut walk, &history);
+    }
+    Ok(ending::report(session, &site.scope, walk, walked, None))
+}
+
+/// A report in a file, or the report itself.
+fn read(given: &str) -> anyhow::Result<Stated> {
+    let hint = "give the report of smoke-test or wait-healthy: its output `report`, or the file \
+                that --report named";
+    let inline = given.trim_start().starts_with('{');
+    let stated = if inline {
+        read_report("--confirm", given)
+    } else {
+        let text = files::read_text(given).map_err(|error| {
+            Fault::usage(format!("the report {given} cannot be read: {error}")).hint(hint)
+        })?;
+        read_report(given, &text)
+    };
+    Ok(stated.map_err(|why| Fault::usage(why).hint(hint))?)
+}
+
+fn prove(
+    session: &Session,
+    site: &Site,
+    release: &Release,
+    history: &History,
+    from: &str,
+    evidence: &Report,
+) -> anyhow::Result<()> {
+    // A report has its names masked.
+    let suite: Vec<String> =
+        deploy::critical_checks(site, release)?.iter().map(|name| session.masked(name)).collect();
+    // What was written of this very release takes nothing from its proof.
+    let last = history.deployments.iter().rfind(|deployment| deployment.mutated);
+    let changed = last
+        .filter(|_| !is_live(history, release))
+        .and_then(|deployment| humantime::parse_rfc3339(&deployment.changed).ok());
+    let claim = Claim {
+        version: &release.version,
+        service: site.scope.service.as_str(),
+        environment: site.scope.environment.as_str(),
+        suite: &suite,
+        changed,
+        now: session.wall(),
+    };
+    let why = refusals(evidence, &claim);
+    if why.is_empty() {
+        return Ok(());
+    }
+    let version = &release.version;
+    let text = format!("{from} does not prove that {version} is well: {}", why.join("; "));
+    Err(Fault::usage(text)
+        .hint("nothing was recorded; run smoke-test with --expect-version and this waveoff.yml")
+        .into())
+}
+
+fn is_live(history: &History, release: &Release) -> bool {
+    live_of(history).is_some_and(|live| live.is_same(release))
+}
