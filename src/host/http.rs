@@ -95,6 +95,7 @@ impl Client {
     }
 
     fn exchange(&self, request: &Request, started: Moment) -> Result<HttpResponse, Failed> {
+        use FailureKind::Broken;
         let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
         let mut uri: Uri =
             request.url.parse().map_err(|_| not_asked("the address is not a URL"))?;
@@ -112,15 +113,17 @@ impl Client {
             let response = self.once(request, &uri, &method, with_body, trusted, left)?;
             let location = response.headers().get(http::header::LOCATION);
             let status = response.status();
-            let next = location
-                .filter(|_| request.redirects && status.is_redirection())
-                .and_then(|location| join(&uri, location.to_str().ok()?));
-            let Some(next) = next else {
+            let followed = |_: &&_| request.redirects && status.is_redirection();
+            let Some(location) = location.filter(followed) else {
                 return read(response, &uri, redirects, request.max_body);
+            };
+            let Some(next) = location.to_str().ok().and_then(|location| join(&uri, location))
+            else {
+                return Err((Broken, "a redirect to what is no HTTP address".into()));
             };
             redirects += 1;
             if redirects > REDIRECTS {
-                return Err((FailureKind::Broken, format!("more than {REDIRECTS} redirects")));
+                return Err((Broken, format!("more than {REDIRECTS} redirects")));
             }
             if matches!(status.as_u16(), 301..=303) && method != Method::HEAD {
                 (method, with_body) = (Method::GET, false);
@@ -259,7 +262,10 @@ fn origin(uri: &Uri) -> (Option<String>, Option<String>, u16) {
 fn join(base: &Uri, location: &str) -> Option<Uri> {
     let scheme = base.scheme_str()?;
     let authority = base.authority()?;
-    let whole = if location.starts_with("http://") || location.starts_with("https://") {
+    let whole = if let Some(other) = scheme_of(location) {
+        if !matches!(other.to_ascii_lowercase().as_str(), "http" | "https") {
+            return None;
+        }
         location.to_owned()
     } else if let Some(rest) = location.strip_prefix("//") {
         format!("{scheme}://{rest}")
@@ -273,6 +279,14 @@ fn join(base: &Uri, location: &str) -> Option<Uri> {
     };
     let without_fragment = whole.split('#').next()?;
     without_fragment.parse().ok()
+}
+
+/// The scheme of an address that has one (RFC 3986 §3.1).
+fn scheme_of(location: &str) -> Option<&str> {
+    let (scheme, _) = location.split_once(':')?;
+    let inner = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(inner))
+        .then_some(scheme)
 }
 
 /// Resolves names as [`tcp::resolve`] does: `localhost` is both loopback addresses.

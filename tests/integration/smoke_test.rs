@@ -355,3 +355,31 @@ fn deep_json_and_wrong_json_fail_and_never_panic() {
         suite(&server, "  - { name: a, path: /, health: auto }\n", &[]).expect_code(10);
     }
 }
+
+#[test]
+fn a_redirect_to_another_kind_of_address_is_not_followed() {
+    let server = Server::new(|request, _| match request.path() {
+        "/ftp" => (302, "Location: ftp://127.0.0.1/x\r\n".into(), String::new()),
+        "/script" => (302, "Location: javascript:alert(1)\r\n".into(), String::new()),
+        "/nowhere" => (302, "Location: http://\r\n".into(), String::new()),
+        "/dots" => (302, "Location: a:b\r\n".into(), String::new()),
+        _ => (200, String::new(), "ok".into()),
+    });
+    for path in ["/ftp", "/script", "/nowhere", "/dots"] {
+        let ran = Program::new("smoke-test")
+            .args([&server.url(path), "--redirects", "--attempts", "1"])
+            .run()
+            .expect_code(10);
+        assert!(ran.stdout.contains("redirect"), "{}", ran.stdout);
+    }
+    let upper = Server::new({
+        let port = server.port;
+        move |_, _| (302, format!("Location: HTTP://127.0.0.1:{port}/\r\n"), String::new())
+    });
+    let ran = Program::new("smoke-test")
+        .args([&upper.url("/"), "--redirects", "--attempts", "1"])
+        .run()
+        .expect_code(0);
+    assert!(ran.stdout.contains("pass"), "{}", ran.stdout);
+    assert_eq!(server.requests.lock().unwrap().last().unwrap().path(), "/");
+}
