@@ -1,5 +1,6 @@
 //! HTTP and HTTPS.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,7 +13,7 @@ use crate::config::values::Secret;
 use crate::decide::expect::Expect;
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
 use crate::decide::status_set::StatusSet;
-use crate::decide::template::{Template, names, render_lossy};
+use crate::decide::template::{Template, names, render_json, render_lossy};
 use crate::decide::verdict::Severity;
 use crate::host::files;
 use crate::host::http::{Client, Request, Trust};
@@ -48,11 +49,37 @@ struct Http {
     url: Template,
     method: String,
     headers: Vec<(String, Template)>,
-    body: Option<Template>,
+    body: Option<Body>,
     redirects: bool,
     max_body: usize,
     insecure: bool,
     client: Client,
+}
+
+/// What is sent. A captured value cannot change the structure of JSON.
+enum Body {
+    Text(Template),
+    Json(serde_json::Value),
+}
+
+impl Body {
+    fn names(&self) -> Vec<String> {
+        match self {
+            Body::Text(text) => text.names(),
+            Body::Json(json) => names(&json.to_string()),
+        }
+    }
+
+    fn render(&self, variables: &BTreeMap<String, String>) -> Result<Vec<u8>, String> {
+        if let Some(missing) = self.names().into_iter().find(|name| !variables.contains_key(name)) {
+            return Err(missing);
+        }
+        Ok(match self {
+            Body::Text(text) => render_lossy(text.source(), variables),
+            Body::Json(json) => render_json(json, variables).to_string(),
+        }
+        .into_bytes())
+    }
 }
 
 fn from_url(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
@@ -75,8 +102,8 @@ fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
     check_url(url)?;
     let body = match (&spec.body, &spec.json) {
         (Some(_), Some(_)) => return Err("body and json stand side by side; keep one".into()),
-        (Some(text), None) => Some(Template::new(text)),
-        (None, Some(json)) => Some(Template::new(json.to_string())),
+        (Some(text), None) => Some(Body::Text(Template::new(text))),
+        (None, Some(json)) => Some(Body::Json(json.clone())),
         (None, None) => None,
     };
     let method = method(spec.method.as_deref(), body.is_some())?;
@@ -235,8 +262,9 @@ impl Probe for Http {
     }
 
     fn names(&self) -> Vec<String> {
-        let texts = self.headers.iter().map(|(_, value)| value).chain(&self.body);
-        std::iter::once(&self.url).chain(texts).flat_map(Template::names).collect()
+        let headers = self.headers.iter().map(|(_, value)| value);
+        let heads = std::iter::once(&self.url).chain(headers).flat_map(Template::names);
+        heads.chain(self.body.iter().flat_map(Body::names)).collect()
     }
 
     fn warning(&self) -> Option<String> {
@@ -254,11 +282,7 @@ impl Http {
             url: self.url.render(variables)?,
             method: self.method.clone(),
             headers: self.headers.iter().map(header).collect::<Result<_, String>>()?,
-            body: self
-                .body
-                .as_ref()
-                .map(|b| b.render(variables).map(String::into_bytes))
-                .transpose()?,
+            body: self.body.as_ref().map(|body| body.render(variables)).transpose()?,
             redirects: self.redirects,
             max_body: self.max_body,
             timeout: attempt.timeout,

@@ -135,8 +135,7 @@ impl Session {
     /// move the cursor or ring the bell.
     pub fn say(&self, line: &str) {
         if !self.common.quiet {
-            let shown = |c: &char| !c.is_control() || matches!(c, '\n' | '\t');
-            self.print(&line.chars().filter(shown).collect::<String>());
+            self.print(&console::clean(&self.masked(line)));
         }
     }
 
@@ -148,10 +147,9 @@ impl Session {
             && !actions::is_ci()
     }
 
+    /// Prints what is masked and clean.
     fn print(&self, line: &str) {
-        let text = format!("{}\n", self.masked(line));
-        // What is relayed from elsewhere must not give commands to a CI runner.
-        let text = if actions::is_ci() { actions::disarm(&text) } else { text };
+        let text = harmless(&format!("{line}\n"));
         if self.common.json { terminal::err(&text) } else { terminal::out(&text) }
     }
 
@@ -183,63 +181,80 @@ impl Session {
             Ok(report) => {
                 let exit = Exit::ALL.iter().find(|(exit, _)| exit.code() == report.exit_code);
                 let exit = exit.map_or(Exit::Bug, |(exit, _)| *exit);
-                self.show(report);
                 (report.clone(), exit)
             }
             Err(error) => {
                 let (exit, _) = classify(error);
-                let text = self.masked(&explain(error));
-                self.tell_error(&text);
-                let mut report = self.report(Verdict::Error, self.masked(&format!("{error:#}")));
+                self.tell_error(error);
+                let mut report = self.report(Verdict::Error, format!("{error:#}"));
                 report.exit_code = exit.code();
                 (report, exit)
             }
         };
-        match self.write(&report) {
-            Ok(()) => exit,
-            Err(error) => {
-                self.tell_error(&self.masked(&explain(&error)));
-                if exit == Exit::Pass { Exit::Error } else { exit }
+        // Masked text by text, before anything is quoted or escaped.
+        let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let written = report.map_texts(|text| mask.apply_to_value(text));
+        let failed = match written.map_err(anyhow::Error::from) {
+            Ok(report) => self.write(&report, result.is_ok()),
+            Err(error) => vec![error],
+        };
+        for error in &failed {
+            self.tell_error(error);
+            if actions::is_ci() {
+                let text = console::clean(&self.masked(&explain(error)));
+                terminal::err(&actions::annotation(Level::Error, self.entry, &text));
             }
         }
+        if exit == Exit::Pass && !failed.is_empty() { Exit::Error } else { exit }
     }
 
-    fn tell_error(&self, text: &str) {
-        terminal::err(&format!("{}: {text}\n", self.entry));
-        if actions::is_ci() {
-            terminal::err(&actions::annotation(Level::Error, self.entry, text));
-        }
+    fn tell_error(&self, error: &anyhow::Error) {
+        let text = console::clean(&self.masked(&explain(error)));
+        terminal::err(&harmless(&format!("{}: {text}\n", self.entry)));
     }
 
-    fn write(&self, report: &Report) -> anyhow::Result<()> {
-        let json = self.masked(&(serde_json::to_string_pretty(report)? + "\n"));
-        if self.common.json {
-            terminal::out(&json);
+    /// Writes all that can be written, and gives what could not.
+    fn write(&self, report: &Report, show: bool) -> Vec<anyhow::Error> {
+        let mut done = Vec::new();
+        if show {
+            done.push(self.show(report));
         }
-        if let Some(file) = &self.common.report {
-            save(file, &json)?;
-        }
+        done.push(self.write_json(report));
         if let Some(file) = &self.common.junit {
-            save(file, &self.masked(&junit::render(report)))?;
+            done.push(save(file, &junit::render(report)));
         }
         if actions::is_ci() {
             for (level, title, text) in markdown::annotations(report) {
-                terminal::err(&actions::annotation(level, &title, &self.masked(&text)));
+                let (title, text) = (console::clean(&title), console::clean(&text));
+                terminal::err(&actions::annotation(level, &title, &text));
             }
-            actions::write_summary(&self.masked(&markdown::summary(report)))?;
-            let outputs = outputs(report)?;
-            actions::write_outputs(
-                outputs.iter().map(|(name, value)| (name.as_str(), self.masked(value))),
-            )?;
+            done.push(actions::write_summary(&markdown::summary(report)));
+            done.push(outputs(report).and_then(|all| {
+                actions::write_outputs(all.iter().map(|(name, text)| (name.as_str(), text.clone())))
+            }));
         }
-        Ok(())
+        done.into_iter().filter_map(Result::err).collect()
     }
 
-    fn show(&self, report: &Report) {
-        let colour = !self.common.json && terminal::stdout_has_colour();
-        let text = console::render(report, self.common.quiet, colour);
-        self.print(text.trim_end());
+    fn write_json(&self, report: &Report) -> anyhow::Result<()> {
+        let json = serde_json::to_string_pretty(report)? + "\n";
+        if self.common.json {
+            terminal::out(&json);
+        }
+        self.common.report.as_ref().map_or(Ok(()), |file| save(file, &json))
     }
+
+    fn show(&self, report: &Report) -> anyhow::Result<()> {
+        let colour = !self.common.json && terminal::stdout_has_colour();
+        let text = console::render(&report.map_texts(console::clean)?, self.common.quiet, colour);
+        self.print(text.trim_end());
+        Ok(())
+    }
+}
+
+/// What is relayed from elsewhere must not give commands to a CI runner.
+pub(super) fn harmless(text: &str) -> String {
+    if actions::is_ci() { actions::disarm(text) } else { text.to_owned() }
 }
 
 /// A job's environment holds at most 128 KiB per variable: a report that travels stays below.
@@ -281,9 +296,10 @@ fn explain(error: &anyhow::Error) -> String {
 
 /// Says an error of before a session.
 pub(super) fn complain(program: &str, error: &anyhow::Error) -> Exit {
-    terminal::err(&format!("{program}: {}\n", explain(error)));
+    let text = console::clean(&explain(error));
+    terminal::err(&harmless(&format!("{program}: {text}\n")));
     if actions::is_ci() {
-        terminal::err(&actions::annotation(Level::Error, program, &explain(error)));
+        terminal::err(&actions::annotation(Level::Error, program, &text));
     }
     classify(error).0
 }

@@ -12,9 +12,10 @@ use clap::{Arg, ArgAction, Args, Command, parser::ValueSource};
 use serde_json::Value;
 
 use super::Verb;
-use super::session::{Common, complain};
+use super::session::{Common, complain, harmless};
 use crate::exit::{Exit, Fault};
 use crate::host::{env, terminal};
+use crate::report::console;
 
 /// The variable that carries an action's inputs.
 const INPUTS: &str = "WAVEOFF_INPUTS";
@@ -32,7 +33,7 @@ impl End {
     pub(super) fn finish(self, program: &'static str) -> ExitCode {
         match self {
             End::Said(error) if error.use_stderr() => {
-                terminal::err(&error.to_string());
+                terminal::err(&harmless(&console::clean(&error.to_string())));
                 Exit::Usage.into()
             }
             End::Said(error) => {

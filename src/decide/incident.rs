@@ -275,7 +275,7 @@ pub(super) fn one_line(text: &str) -> String {
 }
 
 /// Characters that are not seen and change how others are: direction marks, joiners of no width.
-pub(super) fn is_steering(c: char) -> bool {
+pub(crate) fn is_steering(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 /// A text with places for captured values.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Template {
@@ -58,6 +60,21 @@ pub fn render_lossy(text: &str, variables: &BTreeMap<String, String>) -> String 
             Part::Name(name, source) => variables.get(name).map_or(source, String::as_str),
         })
         .collect()
+}
+
+/// Fills in the names in every text of a JSON value; what is filled in stays within its text.
+pub fn render_json(value: &Value, variables: &BTreeMap<String, String>) -> Value {
+    match value {
+        Value::String(text) => Value::String(render_lossy(text, variables)),
+        Value::Array(list) => list.iter().map(|value| render_json(value, variables)).collect(),
+        Value::Object(object) => {
+            let render = |(key, value): (&String, &Value)| {
+                (render_lossy(key, variables), render_json(value, variables))
+            };
+            object.iter().map(render).collect()
+        }
+        other => other.clone(),
+    }
 }
 
 enum Part<'a> {

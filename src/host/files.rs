@@ -31,12 +31,19 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
 }
 
 /// Replaces a file whole: temporary file beside it, sync, rename, sync of the folder. Missing
-/// folders are made.
+/// folders are made. A link is followed, and into what is no file, a pipe or a device, is written:
+/// to replace `/dev/null` would break the machine.
 ///
 /// # Errors
 /// When any of the steps fails; the old file is then as it was.
 pub fn replace(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
     let path = path.as_ref();
+    let path = match path.canonicalize() {
+        Ok(real) if real.is_file() => real,
+        Ok(other) => return OpenOptions::new().write(true).open(other)?.write_all(content),
+        Err(_) => path.to_owned(),
+    };
+    let path = path.as_path();
     let folder = folder_of(path);
     fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;

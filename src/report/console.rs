@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use super::v1::{Check, Report};
+use crate::decide::incident::is_steering;
 use crate::decide::verdict::{Severity, Verdict};
 
 const RESET: &str = "\u{1b}[0m";
 
-/// Renders a report. Quiet leaves only the last lines.
+/// Renders a report whose texts are clean. Quiet leaves only the last lines.
 pub fn render(report: &Report, quiet: bool, colour: bool) -> String {
     let mut text = String::new();
     if !quiet {
@@ -21,7 +22,7 @@ pub fn render(report: &Report, quiet: bool, colour: bool) -> String {
     if let Some(next) = &report.next {
         line(&mut text, format_args!("next: {next}"));
     }
-    clean(&text, colour)
+    text
 }
 
 /// Appends a line; writing to a string cannot fail.
@@ -133,7 +134,8 @@ pub(super) fn cut(text: &str, limit: usize) -> String {
     one_line.chars().take(limit - 1).chain(['…']).collect()
 }
 
-/// What comes from outside must not move the cursor or ring the bell.
-fn clean(text: &str, colour: bool) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n' || (colour && *c == '\u{1b}')).collect()
+/// What comes from outside must not move the cursor, ring the bell or turn the line around.
+pub fn clean(text: &str) -> String {
+    let shown = |c: &char| !is_steering(*c) && (!c.is_control() || matches!(c, '\n' | '\t'));
+    text.chars().filter(shown).collect()
 }

@@ -54,6 +54,28 @@ pub struct Report {
     pub outputs: BTreeMap<String, String>,
 }
 
+impl Report {
+    /// The report with every text in it, but not the names of its fields, replaced.
+    ///
+    /// # Errors
+    /// When it is no report any more.
+    pub fn map_texts(&self, change: impl Fn(&str) -> String) -> serde_json::Result<Report> {
+        let mut whole = serde_json::to_value(self)?;
+        map(&mut whole, &change);
+        serde_json::from_value(whole)
+    }
+}
+
+fn map(value: &mut serde_json::Value, change: &impl Fn(&str) -> String) {
+    use serde_json::Value::{Array, Object, String};
+    match value {
+        String(text) => *text = change(text),
+        Array(list) => list.iter_mut().for_each(|value| map(value, change)),
+        Object(object) => object.values_mut().for_each(|value| map(value, change)),
+        _ => {}
+    }
+}
+
 /// One check with its evidence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -19,6 +19,7 @@ mod evaluate_rollback;
 mod github;
 mod github_ledger;
 mod harness;
+mod hostile;
 mod house;
 mod jsonpath;
 mod notify;
