@@ -38,6 +38,9 @@ pub struct EvaluateRollback {
     /// Look at what runs now with the checks of waveoff.yml
     #[arg(long, help_heading = "Evidence")]
     probe: bool,
+    /// Something else made this deployment, so that the ledger does not know it
+    #[arg(long, help_heading = "Evidence", conflicts_with = "deployment_id")]
+    elsewhere: bool,
 }
 
 /// What a decision is made from.
@@ -205,6 +208,7 @@ impl EvaluateRollback {
             .filter(|target| *target != Release::default()),
             probe: None,
             thresholds,
+            elsewhere: self.elsewhere,
             broken,
             policy: self.policy.read(),
             now: session.wall(),

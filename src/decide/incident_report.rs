@@ -3,7 +3,7 @@
 use super::history::Release;
 use super::incident::{Ending, Incident};
 use super::verdict::Severity;
-use crate::report::v1::{Deployment, Report};
+use crate::report::v1::{Check, Deployment, Report};
 
 /// The incident of a deployment's or rollback's report; none when it is well, or when nothing of
 /// the running system was touched. Its key is empty where the report has none.
@@ -15,8 +15,6 @@ pub fn of(report: &Report) -> Option<Incident> {
         sha: deployment.target_sha.clone(),
         digests: Vec::new(),
     });
-    let failed =
-        report.checks.iter().filter(|c| c.severity == Severity::Critical && !c.verdict.is_pass());
     let text = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
     Some(Incident {
         key: report.outputs.get("incident-key").cloned().unwrap_or_default(),
@@ -37,8 +35,14 @@ pub fn of(report: &Report) -> Option<Incident> {
         ticket: None,
         forensics: None,
         steps: report.steps.clone(),
-        failed_checks: failed.cloned().collect(),
+        failed_checks: failed(report),
     })
+}
+
+/// The checks of a report that decided against the release.
+pub fn failed(report: &Report) -> Vec<Check> {
+    let failed = |check: &&Check| check.severity == Severity::Critical && !check.verdict.is_pass();
+    report.checks.iter().filter(failed).cloned().collect()
 }
 
 fn ending(deployment: &Deployment) -> Option<Ending> {

@@ -85,7 +85,7 @@ impl Repository {
                 "-m",
                 "x",
             ],
-            &["remote", "add", "origin", "https://github.com/somebody/shop.git"],
+            &["remote", "add", "origin", "https://github.com/acme/shop.git"],
         ] {
             if arguments[0] == "init" && shop.join(".git").exists() {
                 break;

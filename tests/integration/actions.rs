@@ -82,10 +82,13 @@ impl Action {
         let _ = write!(
             text,
             "runs:\n  using: composite\n  steps:\n    \
-             - name: {}\n      id: run\n      shell: sh\n      env:\n        \
+             - name: {}\n      id: run\n{}      shell: sh\n      env:\n        \
              WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{}      \
              run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
             quoted(verb.name),
+            // The caller's step says when; act would skip this one after a cancellation all the
+            // same. What is to be deployed is never begun then.
+            if verb.name == "deploy" { "" } else { "      if: always()\n" },
             // What only looks at a service is given no token.
             if OBSERVERS.contains(&verb.name) { "" } else { TOKEN },
         );

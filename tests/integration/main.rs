@@ -25,6 +25,7 @@ mod jsonpath;
 mod notify;
 mod parts;
 mod readme;
+mod safeguard;
 mod smoke_test;
 mod tls;
 mod wait_healthy;

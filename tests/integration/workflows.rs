@@ -104,12 +104,10 @@ jobs:
     runs-on: ubuntu-latest
     steps:
       - uses: actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2
-      - run: touch "$PRODUCTION/began"
-        shell: sh
       - id: wait
         uses: waveoff/waveoff/actions/wait-healthy@v1
         with:
-          command: test -e "${{ env.PRODUCTION }}/never"
+          command: '["sh", "-c", "touch ${{ env.PRODUCTION }}/began; exit 1"]'
           within: 10m
       - run: WAVEOFF_VERSION=v2 ./ship.sh
         shell: sh
@@ -124,7 +122,7 @@ jobs:
         .env("PRODUCTION", production.folder().to_str().unwrap())
         .env("SAMPLE_SERVICE", Production::sample_service().to_str().unwrap());
     let pushed = repository.start();
-    until("the first step", || production.folder().join("began").exists());
+    until("the wait has begun", || production.folder().join("began").exists());
     pushed.cancel();
     let run = pushed.finish();
     assert!(!run.success, "{}", run.log);

@@ -10,7 +10,7 @@ use crate::decide::{incident_key, incident_report};
 use crate::deploy::Scope;
 use crate::exit::Fault;
 use crate::host::{clock, env, files};
-use crate::report::v1::Report;
+use crate::report::v1::{Check, Report};
 
 const FACTS: &str = "What happened";
 
@@ -20,6 +20,9 @@ pub(super) struct Facts {
     /// The report of `deploy` or `rollback`: a file, or the JSON itself
     #[arg(long, value_name = "FILE|JSON", help_heading = FACTS)]
     deploy_report: Option<String>,
+    /// The report of smoke-test that saw it fail: a file, or the JSON itself
+    #[arg(long, value_name = "FILE|JSON", help_heading = FACTS)]
+    evidence: Option<String>,
     /// The service [default: the report's, else `service` in waveoff.yml]
     #[arg(long, value_name = "NAME", help_heading = FACTS)]
     service: Option<String>,
@@ -32,8 +35,8 @@ pub(super) struct Facts {
     /// Its commit
     #[arg(long, value_name = "SHA", help_heading = FACTS)]
     failed_sha: Option<String>,
-    /// A digest of it [repeatable; one a line in the input]
-    #[arg(long, value_name = "DIGEST", help_heading = FACTS)]
+    /// A digest of it; several with commas [repeatable]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',', help_heading = FACTS)]
     failed_digest: Vec<String>,
     /// The version to go back to
     #[arg(long, value_name = "VERSION", help_heading = FACTS)]
@@ -92,6 +95,7 @@ impl Facts {
             None => self.bare(session)?,
         };
         self.fill(&mut incident, config);
+        incident.failed_checks.extend(self.seen(session));
         Ok(Some(incident))
     }
 
@@ -212,20 +216,21 @@ impl Facts {
     }
 
     fn report(&self) -> anyhow::Result<Option<Report>> {
-        let Some(given) = &self.deploy_report else { return Ok(None) };
-        let text = if given.trim_start().starts_with('{') {
-            given.clone()
-        } else {
-            files::read_text(given).map_err(|error| {
-                Fault::usage(format!("cannot read the report {given}: {error}"))
-                    .hint("give the file that `waveoff deploy --report FILE` wrote, or its output")
-            })?
+        self.deploy_report.as_deref().map(|given| read("--deploy-report", given)).transpose()
+    }
+
+    /// Failed checks that others saw. What cannot be read of them must not silence the rest.
+    fn seen(&self, session: &Session) -> Vec<Check> {
+        let Some(given) = self.evidence.as_deref().filter(|given| !given.trim().is_empty()) else {
+            return Vec::new();
         };
-        let report = serde_json::from_str(&text).map_err(|error| {
-            Fault::usage(format!("--deploy-report is not a report: {error}"))
-                .hint("give the file that `waveoff deploy --report FILE` wrote, or its output")
-        })?;
-        Ok(Some(report))
+        match read("--evidence", given) {
+            Ok(report) => incident_report::failed(&report),
+            Err(error) => {
+                session.say(&format!("warning: {error:#}; it is told without"));
+                Vec::new()
+            }
+        }
     }
 
     fn run_url(&self) -> Option<String> {
@@ -235,6 +240,19 @@ impl Facts {
             Some(format!("{server}/{repository}/actions/runs/{run}"))
         })
     }
+}
+
+fn read(flag: &str, given: &str) -> anyhow::Result<Report> {
+    let hint = "give the file that --report named, or the output `report`";
+    let text = if given.trim_start().starts_with('{') {
+        given.to_owned()
+    } else {
+        files::read_text(given).map_err(|error| {
+            Fault::usage(format!("cannot read the report {given}: {error}")).hint(hint)
+        })?
+    };
+    Ok(serde_json::from_str(&text)
+        .map_err(|error| Fault::usage(format!("{flag} is not a report: {error}")).hint(hint))?)
 }
 
 /// The same key that `deploy` and `evaluate-rollback` compute.

@@ -40,6 +40,8 @@ pub struct Evidence {
     pub probe: Option<Probe>,
     /// Measurements with their limits.
     pub thresholds: Vec<Threshold>,
+    /// Something else made the deployment: what the ledger has of this release are others.
+    pub elsewhere: bool,
     /// What was given and could not be read, in words.
     pub broken: Vec<String>,
     /// What to do when the rest does not say.

@@ -153,6 +153,9 @@ fn deploy_report(evidence: &Evidence) -> Option<&Stated> {
 /// named a release, the newest.
 fn recorded<'a>(evidence: &'a Evidence, report: Option<&v1::Deployment>) -> Option<&'a Deployment> {
     let Past::Known(history, _) = &evidence.past else { return None };
+    if evidence.elsewhere {
+        return None;
+    }
     if let Some(id) = evidence.deployment.as_deref().or(report.map(|report| report.id.as_str())) {
         return history.deployment(id);
     }

@@ -63,6 +63,7 @@ pub(super) fn evidence() -> Evidence {
         target: None,
         probe: None,
         thresholds: Vec::new(),
+        elsewhere: false,
         broken: Vec::new(),
         policy: Policy::default(),
         now: humantime::parse_rfc3339("2026-01-01T00:30:00Z").unwrap(),

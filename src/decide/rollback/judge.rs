@@ -149,7 +149,13 @@ fn target_runs(facts: &Facts<'_>) -> Option<Finding> {
 
 fn symptoms(facts: &Facts<'_>) -> Option<Finding> {
     let first = facts.symptoms.first()?;
-    let texts = facts.symptoms.iter().map(|symptom| symptom.text.clone());
+    // The same may have been seen by several.
+    let mut texts: Vec<String> = Vec::new();
+    for symptom in &facts.symptoms {
+        if !texts.contains(&symptom.text) {
+            texts.push(symptom.text.clone());
+        }
+    }
     let mut found = finding(Want::RollBack, first.code, FailureClass::Release).with(texts);
     found.job.clone_from(&first.job);
     Some(found)

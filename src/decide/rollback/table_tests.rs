@@ -194,6 +194,23 @@ fn e1_what_was_rolled_back_is_not_rolled_back_again() {
 }
 
 #[test]
+fn what_something_else_deploys_again_is_none_of_the_deployments_in_the_ledger() {
+    let elsewhere = |past| Evidence {
+        elsewhere: true,
+        deployment: None,
+        ..evidence().past(past).jobs("deploy=success").report(smoke(9, Fail))
+    };
+    let again = elsewhere(deploying(vec![Event::Mutating, rolled_back("v1")]));
+    expect(again, "roll-back", "verification-failed");
+    // An older release, past the newer one that the ledger believes to be live.
+    let mut events = good("5", "v2");
+    events.extend(good("6", "v3"));
+    let ruling = expect(elsewhere(ledger(events)), "roll-back", "verification-failed");
+    assert_eq!(ruling.target.unwrap().release.version, "v3");
+    expect(elsewhere(ledger(Vec::new())), "escalate", "first-deployment");
+}
+
+#[test]
 fn e1_too_many_rollbacks_open_the_circuit() {
     let mut events = good("1", "v1");
     for id in ["2", "3", "4"] {
