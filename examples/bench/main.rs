@@ -1,0 +1,78 @@
+//! Measures the programs as they are downloaded against their budget, beside other tools.
+//!
+//! `scripts/bench` builds and installs what is measured, and starts this. It knows nothing of the
+//! library: programs are run as users run them, against servers in this process, over loopback.
+
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program of its own, not a part of waveoff"
+)]
+
+mod figures;
+mod memory;
+mod options;
+mod quick;
+mod run;
+mod serve;
+mod sizes;
+mod table;
+mod waiting;
+
+use std::process::ExitCode;
+
+use crate::options::{Options, USAGE};
+use crate::table::Row;
+
+/// What stops a measurement: it is shown, and nothing is claimed.
+type Problem = Box<dyn std::error::Error + Send + Sync>;
+
+fn main() -> ExitCode {
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(problem) => {
+            eprintln!("bench: {problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match measure(&options) {
+        Ok(rows) if rows.iter().all(Row::is_met) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(problem) => {
+            eprintln!("bench: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(options: &Options) -> Result<Vec<Row>, Problem> {
+    let world = run::World::new(options)?;
+    let mut rows = Vec::new();
+    for (name, part) in PARTS {
+        if options.wants(name) {
+            eprintln!("bench: measures {name} …");
+            rows.extend(part(&world, options)?);
+        }
+    }
+    print!("{}", table::render(&rows, &world.absent()));
+    if let Some(file) = &options.json {
+        std::fs::write(file, table::json(&rows, &world.absent())?)?;
+    }
+    Ok(rows)
+}
+
+type Part = fn(&run::World, &Options) -> Result<Vec<Row>, Problem>;
+
+/// What can be measured, in the order of the table.
+const PARTS: &[(&str, Part)] = &[
+    ("once", quick::once),
+    ("port", waiting::port),
+    ("suite", quick::suite),
+    ("memory", memory::memory),
+    ("size", sizes::sizes),
+];
