@@ -7,6 +7,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::health::{self, HealthDocument, HealthOptions};
+use super::jsonpath;
 use super::observation::{FailureKind, HttpResponse, Observation, Unit};
 use super::predicate::Predicate;
 use super::status_set::StatusSet;
@@ -144,8 +145,7 @@ impl Expect {
 
     fn look(&self, observation: &Observation) -> Result<Seen, String> {
         let value = |value: Value| {
-            let shown =
-                value.as_str().map_or_else(|| value.to_string(), |text| format!("{text:?}"));
+            let shown = value.as_str().map_or_else(|| value.to_string(), quote);
             Ok(Seen::Value(value, shown))
         };
         match (self, observation) {
@@ -162,10 +162,10 @@ impl Expect {
                 value(String::from_utf8_lossy(&output.stderr).into())
             }
             (Expect::JsonPath(path, wanted), Observation::Http(response)) => {
-                select(path, wanted, response.json())
+                select(wanted, response.select(path))
             }
             (Expect::JsonPath(path, wanted), Observation::Exit(output)) => {
-                select(path, wanted, json_of(&output.stdout))
+                select(wanted, select_of(path, &output.stdout))
             }
             (Expect::Duration(_), _) => {
                 let elapsed = observation.elapsed();
@@ -264,9 +264,11 @@ impl Source {
     /// The text at this place, or why there is none. Numbers and booleans become text.
     pub fn find(&self, observation: &Observation) -> Result<String, String> {
         match (self, observation) {
-            (Source::JsonPath(path), Observation::Http(response)) => one(path, response.json()?),
+            (Source::JsonPath(path), Observation::Http(response)) => {
+                one(path, &response.select(path)?)
+            }
             (Source::JsonPath(path), Observation::Exit(output)) => {
-                one(path, json_of(&output.stdout)?)
+                one(path, &select_of(path, &output.stdout)?)
             }
             (Source::Header(name), Observation::Http(response)) => {
                 response.header(name).map(str::to_owned).ok_or(format!("there is no header {name}"))
@@ -338,33 +340,33 @@ fn read_health(response: &HttpResponse) -> Result<Seen, String> {
     }
 }
 
-fn json_of(bytes: &[u8]) -> Result<Value, String> {
-    serde_json::from_slice(bytes).map_err(|error| format!("the output is not JSON: {error}"))
+/// A text in quotes; of a long one only what will be shown.
+fn quote(text: &str) -> String {
+    format!("{:?}", shorten(text, SHOWN))
+}
+
+fn select_of(path: &JsonPath, output: &[u8]) -> Result<Vec<Value>, String> {
+    jsonpath::select(path, output).map_err(|error| format!("the output is not JSON: {error}"))
 }
 
 /// One selected node is that value; several are a list; none is a value that is not there.
-fn select(
-    path: &JsonPath,
-    predicate: &Predicate,
-    document: Result<Value, String>,
-) -> Result<Seen, String> {
-    let document = match document {
-        Ok(document) => document,
+fn select(predicate: &Predicate, nodes: Result<Vec<Value>, String>) -> Result<Seen, String> {
+    let mut nodes = match nodes {
+        Ok(nodes) => nodes,
         Err(why) => return Ok(Seen::Unreadable(why)),
     };
-    let mut nodes = path.query(&document).all();
     let value = match nodes.len() {
         0 if matches!(predicate, Predicate::Count(_)) => Value::Array(Vec::new()),
         0 => return Ok(Seen::Missing("selects nothing".into())),
-        1 => nodes.remove(0).clone(),
-        _ => Value::Array(nodes.into_iter().cloned().collect()),
+        1 => nodes.remove(0),
+        _ => Value::Array(nodes),
     };
     let shown = value.to_string();
     Ok(Seen::Value(value, shown))
 }
 
-fn one(path: &JsonPath, document: Value) -> Result<String, String> {
-    match path.query(&document).all().as_slice() {
+fn one(path: &JsonPath, nodes: &[Value]) -> Result<String, String> {
+    match nodes {
         [Value::String(text)] => Ok(text.clone()),
         [value @ (Value::Number(_) | Value::Bool(_))] => Ok(value.to_string()),
         [] => Err(format!("{path} selects nothing")),

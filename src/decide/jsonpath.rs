@@ -3,7 +3,14 @@
 //! The library brings both functions with the whole of `regex`, which would be a third of
 //! `wait-healthy`; here they use the part of it that the rest of the program has anyway.
 
+use std::fmt;
+
 use regex::Regex;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{
+    Deserialize as _, DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess,
+    Visitor,
+};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 use serde_json_path::functions::{LogicalType, ValueType};
@@ -41,3 +48,189 @@ fn holds(
         _ => LogicalType::False,
     }
 }
+
+/// What a path selects in a document. The way to the place that a path begins with is followed
+/// while reading, and a list at its end is looked at one element after the other: a document in
+/// memory takes up to 40 times its length.
+///
+/// # Errors
+/// Why the document is not JSON.
+pub fn select(path: &JsonPath, document: &[u8]) -> serde_json::Result<Vec<Value>> {
+    let shown = path.to_string();
+    let (steps, rest) = steps(&shown);
+    let each = JsonPath::parse(&format!("${rest}")).ok().filter(|_| is_for_each(rest));
+    if !rest.is_empty() && each.is_none() {
+        let document = serde_json::from_slice(document)?;
+        return Ok(path.query(&document).all().into_iter().cloned().collect());
+    }
+    let text = std::str::from_utf8(document).map_err(serde_json::Error::custom)?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let found = Place { steps: &steps, each: each.as_ref() }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(found)
+}
+
+/// One step from a value into a part of it.
+#[derive(Debug, PartialEq)]
+enum Step {
+    Name(String),
+    Index(usize),
+}
+
+/// The steps to one place that a path begins with, and the rest of the path.
+fn steps(path: &str) -> (Vec<Step>, &str) {
+    let mut rest = path.strip_prefix('$').unwrap_or(path);
+    let mut steps = Vec::new();
+    while let Some((step, left)) = step(rest) {
+        steps.push(step);
+        rest = left;
+    }
+    (steps, rest)
+}
+
+/// A name without escapes or an index from the beginning.
+fn step(path: &str) -> Option<(Step, &str)> {
+    if let Some(name) = path.strip_prefix('.') {
+        let (name, left) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
+        return Some((Step::Name(plain(name)?), left));
+    }
+    let path = path.strip_prefix('[')?;
+    match path.chars().next().filter(|quote| matches!(quote, '\'' | '"')) {
+        Some(quote) => {
+            let (name, left) = path[1..].split_once(quote)?;
+            Some((Step::Name(plain(name)?), left.strip_prefix(']')?))
+        }
+        None => {
+            let (index, left) = path.split_once(']')?;
+            Some((Step::Index(index.parse().ok()?), left))
+        }
+    }
+}
+
+/// Whether the path asks every element by itself: `[*]` or one filter, and nothing of the root.
+fn is_for_each(path: &str) -> bool {
+    if path.contains('$') {
+        return false;
+    }
+    if path.starts_with("[*]") || path.starts_with(".*") {
+        return true;
+    }
+    let Some(filter) = path.strip_prefix("[?") else { return false };
+    let (mut depth, mut quote) = (0, None);
+    for c in filter.chars() {
+        match (quote, c) {
+            // With escapes the end of a text is not as plain.
+            (_, '\\') => return false,
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '[' | '(') => depth += 1,
+            (None, ']') if depth == 0 => return true,
+            (None, ']' | ')') => depth -= 1,
+            (None, ',') if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+fn plain(name: &str) -> Option<String> {
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-' | '/' | ':' | ' ');
+    (!name.is_empty() && name.chars().all(plain)).then(|| name.into())
+}
+
+/// Reads the value at the end of the steps, or what a path selects in that value.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    steps: &'a [Step],
+    each: Option<&'a JsonPath>,
+}
+
+impl<'de> DeserializeSeed<'de> for Place<'_> {
+    type Value = Vec<Value>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        if self.steps.is_empty() && self.each.is_none() {
+            Value::deserialize(reader).map(|value| vec![value])
+        } else {
+            reader.deserialize_any(self)
+        }
+    }
+}
+
+impl<'de> Visitor<'de> for Place<'_> {
+    type Value = Vec<Value>;
+
+    fn expecting(&self, words: &mut fmt::Formatter<'_>) -> fmt::Result {
+        words.write_str("JSON")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        if let (Some(each), []) = (self.each, self.steps) {
+            let whole = Value::deserialize(MapAccessDeserializer::new(map))?;
+            return Ok(each.query(&whole).all().into_iter().cloned().collect());
+        }
+        let mut found = Vec::new();
+        while let Some(key) = map.next_key::<String>()? {
+            match self.steps {
+                // Of two with the same name the last one counts, as everywhere in `serde_json`.
+                [Step::Name(name), steps @ ..] if *name == key => {
+                    found = map.next_value_seed(Place { steps, ..self })?;
+                }
+                _ => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(found)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut found = Vec::new();
+        match (self.steps, self.each) {
+            ([], Some(each)) => {
+                while let Some(element) = list.next_element::<Value>()? {
+                    let alone = Value::Array(vec![element]);
+                    found.extend(each.query(&alone).all().into_iter().cloned());
+                }
+            }
+            ([Step::Index(index), steps @ ..], _) => {
+                for _ in 0..*index {
+                    if list.next_element::<IgnoredAny>()?.is_none() {
+                        return Ok(found);
+                    }
+                }
+                found = list.next_element_seed(Place { steps, ..self })?.unwrap_or_default();
+            }
+            _ => {}
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(found)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Vec::new())
+    }
+}
+
+#[cfg(test)]
+#[path = "jsonpath_tests.rs"]
+mod tests;

@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use serde_json_path::JsonPath;
+
+use super::jsonpath;
 
 /// What one look at the world returned.
 #[derive(Debug, Clone, PartialEq)]
@@ -75,14 +78,27 @@ impl HttpResponse {
 
     /// The body as JSON, or why it is not.
     pub fn json(&self) -> Result<Value, String> {
+        serde_json::from_slice(self.whole()?).map_err(not_json)
+    }
+
+    /// What a path selects in the JSON body, or why it is not JSON.
+    pub fn select(&self, path: &JsonPath) -> Result<Vec<Value>, String> {
+        jsonpath::select(path, self.whole()?).map_err(not_json)
+    }
+
+    fn whole(&self) -> Result<&[u8], String> {
         if self.truncated {
             return Err(format!("the body is longer than {} bytes", self.body.len()));
         }
         if self.body.is_empty() {
             return Err("the body is empty".into());
         }
-        serde_json::from_slice(&self.body).map_err(|error| format!("the body is not JSON: {error}"))
+        Ok(&self.body)
     }
+}
+
+fn not_json(error: serde_json::Error) -> String {
+    format!("the body is not JSON: {error}")
 }
 
 /// What a program left behind.

@@ -1,0 +1,117 @@
+use super::*;
+use proptest::prelude::*;
+
+fn whole_document(path: &JsonPath, document: &[u8]) -> Option<Vec<Value>> {
+    let document = serde_json::from_slice(document).ok()?;
+    Some(path.query(&document).all().into_iter().cloned().collect())
+}
+
+/// The number of steps, and whether elements are looked at one by one after them.
+fn read(path: &str) -> (usize, Option<bool>) {
+    let path = parse(path).unwrap().to_string();
+    let (steps, rest) = steps(&path);
+    (steps.len(), (!rest.is_empty()).then(|| is_for_each(rest)))
+}
+
+#[test]
+fn a_path_begins_with_the_way_to_a_place() {
+    for (path, wanted) in [
+        ("$", 0),
+        ("$.a", 1),
+        ("$['a b']", 1),
+        ("$.a.b[3]", 3),
+        ("$[\"a\"][0]", 2),
+        ("$.checks['db:time'][0].status", 4),
+    ] {
+        assert_eq!(read(path), (wanted, None), "{path}");
+    }
+    for (path, wanted) in [
+        ("$.*", (0, true)),
+        ("$.a[*]..b", (1, true)),
+        ("$.a[?@.b == ',]'].c", (1, true)),
+        ("$[?match(@.a, 'x')]", (0, true)),
+        ("$[?@.a == $.b]", (0, false)),
+        ("$[?@.a, 0]", (0, false)),
+        ("$[*, 0]", (0, false)),
+        ("$.a..b", (1, false)),
+        ("$[-1]", (0, false)),
+        ("$[0:2]", (0, false)),
+        ("$['a','b']", (0, false)),
+        ("$['a\\\\b']", (0, false)),
+    ] {
+        assert_eq!(read(path), (wanted.0, Some(wanted.1)), "{path}");
+    }
+}
+
+#[test]
+fn what_is_not_json_is_an_error_wherever_it_is() {
+    let path = parse("$.a").unwrap();
+    for document in ["", "{", "{\"a\":1", "{\"a\":1}x", "{\"b\":[1,}", "{\"a\":1,\"b\":tru}"] {
+        assert!(select(&path, document.as_bytes()).is_err(), "{document}");
+    }
+    assert!(select(&path, b"{\"a\":1,\"b\":\"\xff\"}").is_err());
+}
+
+#[test]
+fn of_two_members_with_one_name_the_last_counts() {
+    let path = parse("$.a.b").unwrap();
+    for document in [r#"{"a":{"b":1},"a":{"b":2}}"#, r#"{"a":{"b":1},"a":7}"#] {
+        let found = select(&path, document.as_bytes()).unwrap();
+        assert_eq!(Some(found), whole_document(&path, document.as_bytes()), "{document}");
+    }
+}
+
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<u64>().prop_map(Value::from),
+        (-1e9..1e9).prop_map(Value::from),
+        "[a-c]{0,2}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(4, 40, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec(("[a-c]", inner), 0..4)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}
+
+const RESTS: &[&str] = &[
+    "",
+    "",
+    "",
+    "[*]",
+    "[*].a",
+    "[*][*]",
+    ".*.b",
+    "[?@.a]",
+    "[?@.a == 'b'].a",
+    "[?@ > 0]",
+    "[?@.a, 0]",
+    "[*, 0]",
+    "[?@ == $.a]",
+    "..a",
+    "[-1]",
+    "[0:2]",
+    "[*]..b",
+    "[?@[?@.a]]",
+];
+
+proptest! {
+    #[test]
+    fn what_is_read_on_the_way_is_what_the_whole_document_has(
+        document in any_json(),
+        start in r"\$(\.[a-c]|\['[a-c]'\]|\[[0-3]\]){0,3}",
+        rest in prop::sample::select(RESTS),
+    ) {
+        let path = parse(&format!("{start}{rest}")).unwrap();
+        let text = document.to_string();
+        prop_assert_eq!(
+            select(&path, text.as_bytes()).ok(),
+            whole_document(&path, text.as_bytes())
+        );
+    }
+}
