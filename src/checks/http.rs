@@ -246,7 +246,7 @@ impl Probe for Http {
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
         match self.request(attempt) {
-            Ok(request) => self.client.send(&request),
+            Ok(request) => self.client.send(&request, attempt.place),
             Err(name) => Observation::Failed(ProbeFailure {
                 kind: FailureKind::NotAsked,
                 message: format!("nothing has captured {{{{{name}}}}}"),

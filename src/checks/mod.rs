@@ -21,6 +21,7 @@ use crate::config::CheckSpec;
 use crate::decide::expect::Expect;
 use crate::decide::observation::Observation;
 use crate::decide::verdict::Severity;
+use crate::host::room::Place;
 use crate::host::signals::Cancel;
 
 /// A kind of check: the key that asks for it, and how one is made.
@@ -79,4 +80,6 @@ pub struct Attempt<'a> {
     pub variables: &'a BTreeMap<String, String>,
     /// Set when it should be given up.
     pub cancel: &'a Cancel,
+    /// Taken by a large answer until it is judged.
+    pub place: &'a Place<'a>,
 }

@@ -18,6 +18,7 @@ use crate::decide::wait::{End, Mode, Outcome, Policy, Step, Terminal, Wait};
 use crate::exit::Fault;
 use crate::host::clock::{self, Moment};
 use crate::host::process::{self, Started};
+use crate::host::room::Room;
 use crate::host::signals::Cancel;
 use crate::report::v1;
 
@@ -64,6 +65,7 @@ enum Event {
 struct Shared {
     started: Moment,
     cancel: Cancel,
+    room: Arc<Room>,
     version: Option<String>,
     process: Option<Started>,
     sender: Sender<Event>,
@@ -81,6 +83,7 @@ pub fn run(
     let shared = Shared {
         started: Moment::now(),
         cancel: session.cancel.clone(),
+        room: Arc::default(),
         version: expected_version.map(str::to_owned),
         process,
         sender,
@@ -259,8 +262,9 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                 }
             }
             Step::Probe { timeout } => {
-                let attempt =
-                    Attempt { timeout, variables: &context.variables, cancel: &shared.cancel };
+                let place = shared.room.place();
+                let (variables, cancel) = (&context.variables, &shared.cancel);
+                let attempt = Attempt { timeout, variables, cancel, place: &place };
                 let observation = check.probe.look(&attempt);
                 let mut judgement = check.judge.judge(&observation, context);
                 let terminal = gone(check, shared).map(Terminal::Gone);

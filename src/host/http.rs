@@ -11,12 +11,17 @@ use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Proxy, config::Config, http};
 
 use super::clock::Moment;
+use super::room::Place;
 use super::tcp;
 use crate::config::values::Secret;
 use crate::decide::observation::{FailureKind, HttpResponse, Observation, ProbeFailure};
 
 /// Redirects that are followed at most.
 const REDIRECTS: u32 = 10;
+/// Bytes of a body that are read at once; a larger one needs a place in the room for them.
+const SMALL: u64 = 64 << 10;
+/// Bytes on their way from and to a socket.
+const BUFFER: usize = 16 << 10;
 
 /// Whom to trust.
 #[derive(Debug, Clone, Default)]
@@ -72,6 +77,8 @@ impl Client {
                 .max_redirects_will_error(false)
                 .max_idle_connections(0)
                 .allow_non_standard_methods(true)
+                .input_buffer_size(BUFFER)
+                .output_buffer_size(BUFFER)
                 .user_agent(concat!("waveoff/", env!("CARGO_PKG_VERSION")))
                 .proxy(proxy)
                 .tls_config(tls.clone())
@@ -81,12 +88,14 @@ impl Client {
         Ok(Self { through_proxy: agent(Proxy::try_from_env()), direct: agent(None) })
     }
 
-    /// Sends a request and reads the answer.
-    pub fn send(&self, request: &Request) -> Observation {
+    /// Sends a request and reads the answer; a large one takes the place, and should be looked at
+    /// before that is left.
+    pub fn send(&self, request: &Request, place: &Place<'_>) -> Observation {
         let started = Moment::now();
-        match self.exchange(request, started) {
-            Ok(response) => {
-                Observation::Http(HttpResponse { elapsed: started.elapsed(), ..response })
+        match self.exchange(request, place, started) {
+            Ok((response, waited)) => {
+                let elapsed = started.elapsed().saturating_sub(waited);
+                Observation::Http(HttpResponse { elapsed, ..response })
             }
             Err((kind, message)) => {
                 Observation::Failed(ProbeFailure { kind, message, elapsed: started.elapsed() })
@@ -94,7 +103,13 @@ impl Client {
         }
     }
 
-    fn exchange(&self, request: &Request, started: Moment) -> Result<HttpResponse, Failed> {
+    /// The answer, and how long it waited for its place.
+    fn exchange(
+        &self,
+        request: &Request,
+        place: &Place<'_>,
+        started: Moment,
+    ) -> Result<(HttpResponse, Duration), Failed> {
         use FailureKind::Broken;
         let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
         let mut uri: Uri =
@@ -115,7 +130,10 @@ impl Client {
             let status = response.status();
             let followed = |_: &&_| request.redirects && status.is_redirection();
             let Some(location) = location.filter(followed) else {
-                return read(response, &uri, redirects, request.max_body);
+                // Waiting for others must leave time to read.
+                let patience = request.timeout.saturating_sub(started.elapsed()) / 2;
+                let room = |size| place.take(size, patience);
+                return read(response, &uri, redirects, request.max_body, room);
             };
             let Some(next) = location.to_str().ok().and_then(|location| join(&uri, location))
             else {
@@ -172,21 +190,34 @@ fn read(
     uri: &Uri,
     redirects: u32,
     max_body: usize,
-) -> Result<HttpResponse, Failed> {
+    room: impl Fn(usize) -> Duration,
+) -> Result<(HttpResponse, Duration), Failed> {
     let (head, body) = response.into_parts();
     let headers = head.headers.iter().map(|(name, value)| {
         (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
     });
     let headers: Vec<_> = headers.collect();
     let mut bytes = Vec::new();
-    let mut bounded = body.into_reader().take(max_body as u64 + 1);
-    bounded.read_to_end(&mut bytes).map_err(|error| {
+    let most = max_body as u64 + 1;
+    let told = body.content_length().map(|told| told.min(most)).filter(|told| *told > SMALL);
+    let mut waited = told.map_or(Duration::ZERO, |told| room(told as usize));
+    let mut reader = body.into_reader();
+    let small = if told.is_some() { most } else { most.min(SMALL) };
+    let all = reader.by_ref().take(small).read_to_end(&mut bytes).and_then(|read| {
+        // A server that does not tell a length may send any.
+        if (read as u64) == small && small < most {
+            waited = room(max_body);
+            reader.take(most - small).read_to_end(&mut bytes)?;
+        }
+        Ok(())
+    });
+    all.map_err(|error| {
         let (kind, message) = io_failure(&error);
         (kind, format!("status {}, then the body: {message}", head.status.as_u16()))
     })?;
     let truncated = bytes.len() > max_body;
     bytes.truncate(max_body);
-    Ok(HttpResponse {
+    let response = HttpResponse {
         url: uri.to_string(),
         status: head.status.as_u16(),
         headers,
@@ -194,7 +225,8 @@ fn read(
         truncated,
         redirects,
         elapsed: Duration::ZERO,
-    })
+    };
+    Ok((response, waited))
 }
 
 /// What a library error means, in words of ours: its own may quote the address, which may hold a

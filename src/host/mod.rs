@@ -9,6 +9,7 @@ pub mod github;
 pub mod http;
 pub mod lock;
 pub mod process;
+pub mod room;
 pub mod signals;
 pub mod system;
 pub mod tcp;

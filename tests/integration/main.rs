@@ -22,6 +22,7 @@ mod harness;
 mod hostile;
 mod house;
 mod jsonpath;
+mod large;
 mod notify;
 mod parts;
 mod readme;
