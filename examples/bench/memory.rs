@@ -27,10 +27,12 @@ struct Case {
     wanted: &'static str,
 }
 
-fn cases() -> [Case; 3] {
+fn cases() -> [Case; 4] {
     let text = "all is well. ".repeat(BODY);
     let padding = |shell: &str| "x".repeat(BODY - shell.len());
     let shell = r#"{"status":"ok","padding":""}"#;
+    let order = r#"{"id":7,"customer":"somebody","total":12.5,"items":[1,2,3],"paid":true}"#;
+    let orders = format!("[{}{order}", format!("{order},").repeat(BODY / (order.len() + 1) - 1));
     [
         Case {
             name: "text",
@@ -49,6 +51,12 @@ fn cases() -> [Case; 3] {
             kind: "application/json",
             body: format!("[{}10]", "1,".repeat(BODY / 2 - 2)),
             wanted: "expect: [{ jsonpath: { path: \"$[0]\", equals: 1 } }]",
+        },
+        Case {
+            name: "JSON list of orders",
+            kind: "application/json",
+            body: format!("{orders}{}]", " ".repeat(BODY - 1 - orders.len())),
+            wanted: "expect: [{ jsonpath: { path: \"$[?@.paid].id\", count: { gte: 9 } } }]",
         },
     ]
 }
