@@ -147,6 +147,13 @@ impl Walk<'_> {
         let target = target(self.platform, &release);
         let (verdict, summary, mut seen) = match checks::verify(self.session, self.loaded, &target)
         {
+            Ok(seen) if seen.verdict.is_pass() && contradicts(self.platform, &release) => {
+                let version = &release.version;
+                let summary = format!(
+                    "all checks passed, but {version} does not run any more: another process answered"
+                );
+                (Verdict::Fail, summary, seen.checks)
+            }
             Ok(seen) => (seen.verdict, seen.summary, seen.checks),
             Err(error) => (Verdict::Error, format!("{error:#}"), Vec::new()),
         };

@@ -97,8 +97,8 @@ pub enum Ran {
 /// Receives output as it comes.
 pub type Relay = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
-/// Runs a program to its end, its time-out or a cancellation; then its whole process group is
-/// ended. Standard input is empty.
+/// Runs a program to its end; or to its time-out or a cancellation, and then its whole process
+/// group is ended. Standard input is empty.
 ///
 /// # Errors
 /// When it cannot be started.
@@ -199,7 +199,7 @@ pub fn start(spec: &CommandSpec, log: &str) -> io::Result<Started> {
     command.stdin(Stdio::null()).stdout(out).stderr(errors).env_remove("RUNNER_TRACKING_ID");
     let child = command.spawn()?;
     let pid = child.id();
-    Ok(Started { pid, ticks: stat(pid).map(|(_, ticks)| ticks) })
+    Ok(Started { pid, ticks: stat(pid).map(|stat| stat.ticks) })
 }
 
 /// The process that a pid file names: its id, and behind it, if we wrote it, its start time. A
@@ -214,14 +214,15 @@ pub fn read_pid_file(file: &str) -> Option<Started> {
 /// Whether exactly this process lives. One that has ended and was not waited for does not.
 pub fn is_alive(process: Started) -> bool {
     if cfg!(target_os = "linux") {
-        return stat(process.pid).is_some_and(|(state, ticks)| {
-            !matches!(state, 'Z' | 'X') && process.ticks.is_none_or(|known| known == ticks)
+        return stat(process.pid).is_some_and(|stat| {
+            stat.lives() && process.ticks.is_none_or(|known| known == stat.ticks)
         });
     }
     signal_group(process.pid, None)
 }
 
-/// Ends a process and its group: SIGTERM, `grace`, SIGKILL. Returns whether it went by itself.
+/// Ends a process and its group: SIGTERM, `grace`, SIGKILL. Returns whether they went by
+/// themselves. A child that outlives its leader may hold the port, and would answer for the next.
 ///
 /// # Errors
 /// When it lives on even so.
@@ -243,7 +244,7 @@ pub fn stop(process: Started, grace: Duration) -> io::Result<bool> {
 fn gone_within(process: Started, limit: Duration) -> bool {
     let started = Moment::now();
     let nobody = Cancel::default();
-    while is_alive(process) {
+    while is_alive(process) || group_lives(process.pid) {
         if started.elapsed() >= limit {
             return false;
         }
@@ -252,15 +253,39 @@ fn gone_within(process: Started, limit: Duration) -> bool {
     true
 }
 
-/// The state letter and the start time of a process, from `/proc/PID/stat` (proc(5), fields 3
-/// and 22). The name in parentheses may contain anything, parentheses too.
-fn stat(pid: u32) -> Option<(char, u64)> {
+/// Whether anything in a process group lives. What has ended and was not waited for does not.
+fn group_lives(group: u32) -> bool {
+    if cfg!(target_os = "linux") {
+        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+        let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        return pids.any(|pid| stat(pid).is_some_and(|stat| stat.group == group && stat.lives()));
+    }
+    signal_group(group, None)
+}
+
+/// What the kernel says of a process.
+struct Stat {
+    state: char,
+    group: u32,
+    ticks: u64,
+}
+
+impl Stat {
+    fn lives(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
+    }
+}
+
+/// The state letter, the group and the start time of a process, from `/proc/PID/stat` (proc(5),
+/// fields 3, 5 and 22). The name in parentheses may contain anything, parentheses too.
+fn stat(pid: u32) -> Option<Stat> {
     let text = super::files::read_text(format!("/proc/{pid}/stat")).ok()?;
-    let rest = &text[text.rfind(')')? + 1..];
-    let mut fields = rest.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    let ticks = fields.nth(18)?.parse().ok()?;
-    Some((state, ticks))
+    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
+    Some(Stat {
+        state: fields.first()?.chars().next()?,
+        group: fields.get(2)?.parse().ok()?,
+        ticks: fields.get(19)?.parse().ok()?,
+    })
 }
 
 #[cfg(unix)]
@@ -321,72 +346,5 @@ fn signal_of(_: ExitStatus) -> Option<i32> {
 }
 
 #[cfg(all(test, unix))]
-mod tests {
-    use super::*;
-
-    fn sh(script: &str) -> CommandSpec {
-        CommandSpec::new(Argv(["sh", "-c", script].map(Into::into).into()))
-    }
-
-    const LONG: Duration = Duration::from_secs(60);
-
-    #[test]
-    fn output_and_exit_code_are_kept() {
-        let ran = run(&sh("echo out; echo err >&2; exit 3"), LONG, &Cancel::default(), None);
-        let Ok(Ran::Ended(output)) = ran else { panic!("{ran:?}") };
-        assert_eq!(
-            (output.code, output.stdout, output.stderr),
-            (Some(3), b"out\n".into(), b"err\n".into())
-        );
-    }
-
-    #[test]
-    fn a_child_left_behind_does_not_hold_us_up() {
-        let started = Moment::now();
-        let ran = run(&sh("sleep 30 & echo done"), LONG, &Cancel::default(), None).unwrap();
-        assert!(matches!(ran, Ran::Ended(output) if output.stdout == b"done\n"));
-        assert!(started.elapsed() < Duration::from_secs(10));
-    }
-
-    #[test]
-    fn a_command_out_of_time_is_ended_with_its_children() {
-        let ran = run(&sh("sleep 600 & wait"), Duration::from_millis(50), &Cancel::default(), None);
-        assert!(matches!(ran, Ok(Ran::TimedOut(output)) if output.signal == Some(15)));
-    }
-
-    #[test]
-    fn endless_output_is_bounded() {
-        let script = "head -c 3000000 /dev/zero | tr '\\0' x; echo; echo end";
-        let ran = run(&sh(script), LONG, &Cancel::default(), None);
-        let Ok(Ran::Ended(output)) = ran else { panic!("{ran:?}") };
-        assert!(output.stdout.len() <= KEPT && output.stdout.ends_with(b"end\n"));
-    }
-
-    #[test]
-    fn d11_a_started_process_lives_until_it_is_stopped() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log").display().to_string();
-        let process = start(&sh("echo up; exec sleep 600"), &log).unwrap();
-        assert!(is_alive(process));
-        assert!(
-            !is_alive(Started { ticks: Some(1), ..process }),
-            "another start is another process"
-        );
-        assert!(stop(process, Duration::from_secs(10)).unwrap());
-        assert!(!is_alive(process));
-        assert!(stop(process, Duration::ZERO).unwrap(), "stopping twice is no error");
-    }
-
-    #[test]
-    fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        let spec = sh("trap '' TERM; echo ready; while :; do sleep 1; done");
-        let process = start(&spec, &log.display().to_string()).unwrap();
-        while !crate::host::files::read_text(&log).unwrap_or_default().contains("ready") {
-            std::thread::yield_now();
-        }
-        assert!(!stop(process, Duration::from_millis(50)).unwrap());
-        assert!(!is_alive(process));
-    }
-}
+#[path = "process_tests.rs"]
+mod tests;

@@ -83,6 +83,14 @@ impl Process {
         Some((started, text.split_whitespace().nth(2).unwrap_or_default().to_owned()))
     }
 
+    /// That something which is not ours has the port, if so.
+    fn taken(&self) -> Option<String> {
+        let port = self.spec.port?;
+        let seen = tcp::connect("localhost", port, Duration::from_secs(1));
+        matches!(seen, Observation::Connected { .. })
+            .then(|| format!("port {port} is taken by a process that waveoff did not start"))
+    }
+
     /// Gives the version of what had to be killed, if that was so.
     fn stop(&self) -> Result<Option<String>, Trouble> {
         let Some((old, version)) = self.alive() else { return Ok(None) };
@@ -138,21 +146,13 @@ impl Platform for Process {
             return Err(Fault::usage(format!("{version} cannot be started: {missing}")).into());
         }
         // While ours runs the port is ours, and it will be free.
-        let (Some(port), None, Direction::Forward) =
-            (self.spec.port, self.alive(), order.direction)
-        else {
-            return Ok(());
+        let taken = match (self.alive(), order.direction) {
+            (None, Direction::Forward) => self.taken(),
+            _ => None,
         };
-        if let Observation::Connected { .. } =
-            tcp::connect("localhost", port, Duration::from_secs(1))
-        {
-            return Err(Fault::usage(format!(
-                "port {port} is taken by a process that waveoff did not start"
-            ))
-            .hint("stop it, or give the service another `port`")
-            .into());
-        }
-        Ok(())
+        taken.map_or(Ok(()), |taken| {
+            Err(Fault::usage(taken).hint("stop it, or give the service another `port`").into())
+        })
     }
 
     fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble> {
@@ -161,9 +161,13 @@ impl Platform for Process {
             session
                 .say(&format!("          | {killed} ignored SIGTERM for {grace} and was killed"));
         }
-        self.begin(order).map_err(|error| {
-            Trouble::new(format!("{} could not be started: {error}", order.release.version))
-        })
+        let version = &order.release.version;
+        // Whatever answers there would be taken for the release.
+        if let Some(taken) = self.taken() {
+            return Err(Trouble::new(format!("{version} was not started: {taken}")));
+        }
+        self.begin(order)
+            .map_err(|error| Trouble::new(format!("{version} could not be started: {error}")))
     }
 
     fn running(&self) -> Running {

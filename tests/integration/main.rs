@@ -13,6 +13,7 @@ mod actions;
 mod bootstrap;
 mod deploy;
 mod deploy_refusals;
+mod deploy_strays;
 mod deploy_world;
 mod elsewhere;
 mod evaluate_rollback;

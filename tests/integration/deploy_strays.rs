@@ -1,0 +1,64 @@
+//! Processes that are not the one that should answer: left behind, in the background, or somebody
+//! else's. Without a check of the version nothing but the process itself tells them apart.
+
+use std::process::Command;
+
+use crate::deploy_world::World;
+
+/// A service started by a shell script, `$0` and `$@` being the program with its arguments.
+fn started_by(script: &str) -> World {
+    World::with(&format!(
+        r#"
+version: 1
+service: shop
+platform:
+  process:
+    start: [sh, -c, '{script}', "${{SHOP}}", --port, "{{{{port}}}}", --version, "{{{{version}}}}"]
+    port: ${{SHOP_PORT}}
+    grace: 500ms
+checks:
+  - path: /version
+    within: 10s
+    attempts: 1
+"#
+    ))
+}
+
+fn kill(target: &str) {
+    Command::new("kill").args(["-KILL", "--", target]).status().unwrap();
+}
+
+fn pid(world: &World, file: &str) -> String {
+    let text = std::fs::read_to_string(world.folder.path().join(file)).unwrap();
+    text.split_whitespace().next().unwrap().to_owned()
+}
+
+#[test]
+fn d11_a_child_that_outlives_its_leader_is_stopped_too() {
+    let world = started_by(r#"(trap "" TERM; exec "$0" "$@") & wait"#);
+    world.deploy("v1").run().expect_code(0);
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    world.deploy("v2").run().expect_code(0);
+    assert_eq!(world.version().as_deref(), Some("v2"), "v1 did not go on answering for v2");
+    kill(&format!("-{}", pid(&world, "state/shop/production/process.pid")));
+}
+
+#[test]
+fn d11_what_answers_is_not_verified_when_the_process_is_gone() {
+    let world = started_by(r#""$0" "$@" & echo $! >stray"#);
+    let ran = world.deploy("v1").run().expect_code(10);
+    assert!(ran.stdout.contains("another process"), "{}", ran.stdout);
+    assert!(!world.events().contains(&"verified".to_owned()), "{:?}", world.events());
+    kill(&pid(&world, "stray"));
+}
+
+#[test]
+fn d11_a_port_that_is_not_given_back_is_found_before_the_next_start() {
+    let world = started_by(r#"setsid "$0" "$@" & echo $! >stray; exec sleep 600"#);
+    world.deploy("v1").run().expect_code(0);
+    let stray = pid(&world, "stray");
+    let ran = world.deploy("v2").run().expect_code(21);
+    assert!(ran.stdout.contains("is taken"), "{}", ran.stdout);
+    assert_eq!(world.version().as_deref(), Some("v1"), "nothing else was started over it");
+    kill(&stray);
+}
