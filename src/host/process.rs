@@ -1,6 +1,6 @@
 //! Programs: run with bounds, started for good, asked whether they live, stopped.
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -187,19 +187,35 @@ pub struct Started {
     pub ticks: Option<u64>,
 }
 
+/// Becomes the program that its arguments name once a line comes in; ends when none will.
+const GATE: [&str; 3] = ["/bin/sh", "-c", "read -r _ && exec \"$0\" \"$@\" </dev/null"];
+
 /// Starts a program that goes on after us, its output appended to a log. It is in a process
 /// group of its own and does not carry the mark by which a CI runner ends what a job leaves.
 ///
+/// It runs only after `keep` has written down which process it is: were we killed in between,
+/// nobody would find it again, and it would keep the port for ever.
+///
 /// # Errors
-/// When it cannot be started, or the log cannot be opened.
-pub fn start(spec: &CommandSpec, log: &str) -> io::Result<Started> {
+/// When it cannot be started, the log cannot be opened, or `keep` fails.
+pub fn start(
+    spec: &CommandSpec,
+    log: &str,
+    keep: impl FnOnce(Started) -> io::Result<()>,
+) -> io::Result<Started> {
     let out = super::files::open_log(log)?;
     let errors = out.try_clone()?;
-    let mut command = spec.command();
-    command.stdin(Stdio::null()).stdout(out).stderr(errors).env_remove("RUNNER_TRACKING_ID");
-    let child = command.spawn()?;
+    let gate = GATE.iter().map(|word| (*word).to_owned());
+    let argv = Argv(gate.chain(spec.argv.0.iter().cloned()).collect());
+    let mut command = CommandSpec { argv, ..spec.clone() }.command();
+    command.stdin(Stdio::piped()).stdout(out).stderr(errors).env_remove("RUNNER_TRACKING_ID");
+    let mut child = command.spawn()?;
     let pid = child.id();
-    Ok(Started { pid, ticks: stat(pid).map(|stat| stat.ticks) })
+    let started = Started { pid, ticks: stat(pid).map(|stat| stat.ticks) };
+    let go = child.stdin.take();
+    keep(started)?;
+    go.map_or(Ok(()), |mut go| go.write_all(b"\n"))?;
+    Ok(started)
 }
 
 /// The process that a pid file names: its id, and behind it, if we wrote it, its start time. A

@@ -42,7 +42,7 @@ fn endless_output_is_bounded() {
 fn d11_a_started_process_lives_until_it_is_stopped() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log").display().to_string();
-    let process = start(&sh("echo up; exec sleep 600"), &log).unwrap();
+    let process = start(&sh("echo up; exec sleep 600"), &log, |_| Ok(())).unwrap();
     assert!(is_alive(process));
     assert!(!is_alive(Started { ticks: Some(1), ..process }), "another start is another process");
     assert!(stop(process, Duration::from_secs(10)).unwrap());
@@ -55,10 +55,41 @@ fn a_process_that_ignores_sigterm_is_killed_after_its_grace() {
     let folder = tempfile::tempdir().unwrap();
     let log = folder.path().join("log");
     let spec = sh("trap '' TERM; echo ready; while :; do sleep 1; done");
-    let process = start(&spec, &log.display().to_string()).unwrap();
+    let process = start(&spec, &log.display().to_string(), |_| Ok(())).unwrap();
     while !crate::host::files::read_text(&log).unwrap_or_default().contains("ready") {
         std::thread::yield_now();
     }
     assert!(!stop(process, Duration::from_millis(50)).unwrap());
     assert!(!is_alive(process));
+}
+
+#[test]
+fn d11_what_was_not_written_down_never_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log").display().to_string();
+    let mut seen = None;
+    let refused = start(&sh("echo runs; exec sleep 600"), &log, |started| {
+        assert!(is_alive(started) && crate::host::files::read_text(&log).unwrap().is_empty());
+        seen = Some(started);
+        Err(io::Error::other("the disk is full"))
+    });
+    assert!(refused.is_err());
+    while is_alive(seen.unwrap()) {
+        std::thread::yield_now();
+    }
+    assert_eq!(crate::host::files::read_text(&log).unwrap(), "");
+}
+
+#[test]
+fn arguments_reach_a_started_program_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log").display().to_string();
+    let words = ["printf", "<%s>\n", "", "a b", "$(id)", "-e", "`x`\n"];
+    let spec = CommandSpec::new(Argv(words.map(Into::into).into()));
+    let process = start(&spec, &log, |_| Ok(())).unwrap();
+    while is_alive(process) {
+        std::thread::yield_now();
+    }
+    let wanted = "<>\n<a b>\n<$(id)>\n<-e>\n<`x`\n>\n";
+    assert_eq!(crate::host::files::read_text(&log).unwrap(), wanted);
 }

@@ -104,17 +104,14 @@ impl Process {
         let version = &order.release.version;
         let now = clock::rfc3339(clock::wall());
         files::append(&self.log, format!("{MARK}{version} at {now} ---\n").as_bytes())?;
-        let started = process::start(&self.command(order), &self.log)?;
-        let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-        let kept = files::replace(
-            &self.pid_file,
-            format!("{} {ticks} {version}\n", started.pid).as_bytes(),
-        );
-        if kept.is_err() {
-            // What cannot be found again must not stay behind.
-            process::stop(started, self.grace())?;
-        }
-        kept
+        process::start(&self.command(order), &self.log, |started| {
+            let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
+            files::replace(
+                &self.pid_file,
+                format!("{} {ticks} {version}\n", started.pid).as_bytes(),
+            )
+        })?;
+        Ok(())
     }
 }
 
