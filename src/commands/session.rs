@@ -52,7 +52,7 @@ pub struct Session {
     mask: Mutex<Mask>,
     started: Moment,
     wall: SystemTime,
-    /// Set by SIGINT and SIGTERM.
+    /// Set by SIGINT, SIGTERM and SIGHUP.
     pub cancel: Cancel,
 }
 

@@ -1,4 +1,4 @@
-//! Cancelling: SIGINT and SIGTERM become a flag that every sleeper wakes up for.
+//! Cancelling: SIGINT, SIGTERM and SIGHUP become a flag that every sleeper wakes up for.
 
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -21,16 +21,18 @@ pub struct Cancel {
 }
 
 impl Cancel {
-    /// One that SIGINT and SIGTERM set. A second signal ends the process at once, as it would
+    /// One that SIGINT and SIGTERM set, and SIGHUP unless it is ignored (`nohup`). A second signal ends the process at once, as it would
     /// without us, until [`Cancel::stay`].
     ///
     /// # Errors
     /// When the handlers cannot be installed.
     #[cfg(unix)]
     pub fn on_signals() -> std::io::Result<Self> {
-        use signal_hook::consts::{SIGINT, SIGTERM};
+        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let cancel = Self::default();
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM])?;
+        let hangup = (!ignores(SIGHUP)).then_some(SIGHUP);
+        let all = hangup.into_iter().chain([SIGINT, SIGTERM]);
+        let mut signals = signal_hook::iterator::Signals::new(all)?;
         let setter = cancel.clone();
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
@@ -42,7 +44,11 @@ impl Cancel {
                     // The default action ends the process; if it cannot, it was asked once already.
                     signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
                 }
-                setter.set(if signal == SIGINT { "SIGINT" } else { "SIGTERM" });
+                setter.set(match signal {
+                    SIGINT => "SIGINT",
+                    SIGHUP => "SIGHUP",
+                    _ => "SIGTERM",
+                });
             }
         })?;
         Ok(cancel)
@@ -99,6 +105,15 @@ impl Cancel {
         }
         true
     }
+}
+
+/// Whether our caller had a signal ignored, as the kernel tells (proc(5), `SigIgn`).
+#[cfg(unix)]
+fn ignores(signal: i32) -> bool {
+    let status = super::files::read_text("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::deploy_world::{World, finish, process_config};
-use crate::harness::signal;
+use crate::harness::{signal, signals};
 
 /// A release that is bad is waited for, so that there is time to do something meanwhile.
 fn patient() -> World {
@@ -128,7 +128,8 @@ fn a_live_release_that_has_died_is_started_again() {
 
 #[test]
 fn a_cancelled_deployment_brings_the_old_release_back_however_often_it_is_cancelled() {
-    for name in ["-TERM", "-INT"] {
+    // A lost connection (SIGHUP) must not leave the release half taken back either.
+    for name in signals() {
         let world = patient();
         world.deploy("v1").run().expect_code(0);
         let (child, _) = world.deploy("v2").start();

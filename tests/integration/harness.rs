@@ -114,6 +114,15 @@ pub(crate) fn signal(child: &Child, signal: &str) {
     assert!(done.success());
 }
 
+/// The signals that cancel; without SIGHUP where the tests themselves run under `nohup`.
+pub(crate) fn signals() -> Vec<&'static str> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = u64::from_str_radix(ignored.unwrap_or("0").trim(), 16).unwrap();
+    let all = ["-INT", "-TERM", "-HUP"].into_iter();
+    all.filter(|name| *name != "-HUP" || ignored & 1 == 0).collect()
+}
+
 pub(crate) fn exists(folder: &TempDir, name: &str) -> bool {
     folder.path().join(name).exists()
 }

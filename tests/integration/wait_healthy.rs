@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use crate::harness::{Program, Server, closed_port, exists, read, serve, signal};
+use crate::harness::{Program, Server, closed_port, exists, read, serve, signal, signals};
 
 fn ok(body: &str) -> (u16, String, String) {
     (200, String::new(), body.to_owned())
@@ -205,7 +205,7 @@ fn secrets_are_printed_nowhere() {
 
 #[test]
 fn a_signal_ends_it_within_a_second_with_its_report_written() {
-    for name in ["-INT", "-TERM"] {
+    for name in signals() {
         let server = Server::raw(|_| std::thread::park());
         let (child, folder) = Program::new("wait-healthy")
             .args(["--within", "600s", "--timeout", "600s", "--report", "report.json"])
@@ -242,4 +242,19 @@ fn help_and_version_are_there() {
     assert_eq!(version.stdout.trim(), format!("wait-healthy {}", env!("CARGO_PKG_VERSION")));
     let help = Program::new("wait-healthy").args(["--help"]).run().expect_code(0);
     assert!(help.stdout.contains("Exit codes:") && help.stdout.contains("WAVEOFF_SOME_FLAG"));
+}
+
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let server =
+        Server::new(|_, number| (if number < 3 { 503 } else { 200 }, String::new(), String::new()));
+    let script = "trap '' HUP; exec \"$0\" \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_wait-healthy"), &server.url("/")]);
+    let mut child = command.args(["--interval", "500ms"]).spawn().unwrap();
+    while server.count() == 0 {
+        std::thread::yield_now();
+    }
+    signal(&child, "-HUP");
+    assert_eq!(child.wait().unwrap().code(), Some(0), "as under nohup");
 }
