@@ -88,9 +88,32 @@ impl Mask {
             if masked.contains(secret.as_str()) {
                 masked = masked.replace(secret.as_str(), STARS);
             }
+            masked = without_pieces(&masked, secret);
         }
         masked
     }
+}
+
+/// Where a text was cut, marked by an ellipsis, a piece of a secret may be left on either side.
+fn without_pieces(text: &str, secret: &str) -> String {
+    const CUT: char = '…';
+    let pieces: Vec<&str> = text.split(CUT).collect();
+    let last = pieces.len() - 1;
+    let ends = |at: &usize| secret.is_char_boundary(*at);
+    let clean = pieces.into_iter().enumerate().map(|(index, piece)| {
+        let (mut piece, mut before, mut after) = (piece, "", "");
+        let heads = (SHORTEST..secret.len()).rev().filter(ends).map(|at| &secret[..at]);
+        if let Some(rest) = heads.filter(|_| index < last).find_map(|h| piece.strip_suffix(h)) {
+            (piece, after) = (rest, STARS);
+        }
+        let tails =
+            (1..=secret.len().saturating_sub(SHORTEST)).filter(ends).map(|at| &secret[at..]);
+        if let Some(rest) = tails.filter(|_| index > 0).find_map(|t| piece.strip_prefix(t)) {
+            (before, piece) = (STARS, rest);
+        }
+        format!("{before}{piece}{after}")
+    });
+    clean.collect::<Vec<_>>().join(&CUT.to_string())
 }
 
 impl std::fmt::Debug for Mask {
@@ -154,6 +177,21 @@ mod tests {
             "MONKEY",
         ] {
             assert!(!is_secret_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_piece_of_a_secret_at_a_cut_is_masked_too() {
+        let mut mask = Mask::default();
+        mask.add("hunter2-hunter2");
+        for (cut, wanted) in [
+            ("token hunter2-hu…", "token ***…"),
+            ("…er2-hunter2 was said", "…*** was said"),
+            ("hunter2-h… and …nter2", "***… and …***"),
+            ("hun… is too short to tell", "hun… is too short to tell"),
+            ("…", "…"),
+        ] {
+            assert_eq!(mask.apply(cut), wanted);
         }
     }
 
