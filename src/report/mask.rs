@@ -97,6 +97,9 @@ impl Mask {
 /// Where a text was cut, marked by an ellipsis, a piece of a secret may be left on either side.
 fn without_pieces(text: &str, secret: &str) -> String {
     const CUT: char = '…';
+    if !text.contains(CUT) {
+        return text.to_owned();
+    }
     let pieces: Vec<&str> = text.split(CUT).collect();
     let last = pieces.len() - 1;
     let ends = |at: &usize| secret.is_char_boundary(*at);
