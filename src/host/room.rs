@@ -105,7 +105,6 @@ mod tests {
         assert_eq!(free(&room), 0, "a place is taken once");
         std::thread::scope(|scope| {
             let waits = scope.spawn(|| room.place().take(SPACE / 2, LATE));
-            std::thread::sleep(SOON);
             drop(second);
             assert!(waits.join().unwrap() < LATE);
         });

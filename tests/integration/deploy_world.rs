@@ -95,7 +95,7 @@ impl World {
         let started = Instant::now();
         while !holds(self) {
             assert!(started.elapsed() < Duration::from_secs(30), "{what} within 30 s");
-            std::thread::sleep(Duration::from_millis(10));
+            std::thread::park_timeout(Duration::from_millis(10));
         }
     }
 }

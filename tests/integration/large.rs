@@ -34,7 +34,7 @@ fn who_never_finishes_a_large_answer_does_not_keep_others_from_theirs() {
     let stalls = Server::raw(|mut stream| {
         let head = b"HTTP/1.1 200 OK\r\nContent-Length: 1048576\r\n\r\nbegins";
         let _ = stream.write_all(head);
-        thread::sleep(Duration::from_secs(10));
+        thread::park_timeout(Duration::from_secs(10));
     });
     let answers = ends_with_the_end("Content-Length: 1048576\r\n");
     let ran = Program::new("smoke-test")

@@ -110,7 +110,7 @@ fn converse(mut stream: TcpStream, state: &Mutex<State>, description: Option<&De
     match fault {
         Some(Kind::Reset) => return,
         Some(Kind::Hang(time)) => {
-            std::thread::sleep(time);
+            std::thread::park_timeout(time);
             return;
         }
         Some(Kind::Answer { status, headers }) => {
