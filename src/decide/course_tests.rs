@@ -59,6 +59,22 @@ fn a_ledger_that_cannot_be_written_stops_it_before_anything_is_touched() {
 }
 
 #[test]
+fn r4_a_rollback_that_goes_wrong_is_never_called_one_and_never_rolled_back() {
+    for wrong in [Next::Act(Direction::Back), Next::Verify(Direction::Back)] {
+        let bad = |next: &Next| *next == wrong || *next == Next::Verify(Direction::Forward);
+        let by_hand = Course::back(release("v2"), release("v1"), "too slow".into());
+        for course in [deploy(true), by_hand] {
+            let (steps, outcome) = walk(course, |next| !bad(next));
+            assert!(matches!(outcome, Outcome::RollbackFailed { .. }), "{wrong:?}: {outcome:?}");
+            let back = steps.iter().filter(|step| **step == Next::Act(Direction::Back)).count();
+            assert_eq!(back, 1, "{steps:?}");
+            let last = steps.last().unwrap();
+            assert!(matches!(last, Next::Record(Event::RollbackFailed { .. })), "{steps:?}");
+        }
+    }
+}
+
+#[test]
 fn r5_a_rollback_by_hand_begins_with_its_intent() {
     let course = Course::back(release("v2"), release("v1"), "too slow".into());
     let (steps, outcome) = walk(course, |_| true);
