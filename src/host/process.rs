@@ -283,23 +283,34 @@ fn group_lives(group: u32) -> bool {
 struct Stat {
     state: char,
     group: u32,
+    threads: u32,
     ticks: u64,
 }
 
 impl Stat {
     fn lives(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X')
+        match self.state {
+            // Its first thread has ended; while another one lives, so do its sockets.
+            'Z' => self.threads > 1,
+            'X' => false,
+            _ => true,
+        }
     }
 }
 
-/// The state letter, the group and the start time of a process, from `/proc/PID/stat` (proc(5),
-/// fields 3, 5 and 22). The name in parentheses may contain anything, parentheses too.
 fn stat(pid: u32) -> Option<Stat> {
-    let text = super::files::read_text(format!("/proc/{pid}/stat")).ok()?;
+    parse_stat(&super::files::read_text(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// Reads `/proc/PID/stat` (proc(5)): the state letter, the group, the number of threads and the
+/// start time are fields 3, 5, 20 and 22. The name in parentheses may contain anything,
+/// parentheses too.
+fn parse_stat(text: &str) -> Option<Stat> {
     let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
     Some(Stat {
         state: fields.first()?.chars().next()?,
         group: fields.get(2)?.parse().ok()?,
+        threads: fields.get(17)?.parse().ok()?,
         ticks: fields.get(19)?.parse().ok()?,
     })
 }

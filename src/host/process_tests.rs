@@ -93,3 +93,14 @@ fn arguments_reach_a_started_program_as_they_are() {
     let wanted = "<>\n<a b>\n<$(id)>\n<-e>\n<`x`\n>\n";
     assert_eq!(crate::host::files::read_text(&log).unwrap(), wanted);
 }
+
+#[test]
+fn d11_a_process_lives_while_one_of_its_threads_does() {
+    let stat = |state: char, threads: u32| {
+        let text = format!("7 (a) b) {state} 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 {threads} 0 4711 0");
+        parse_stat(&text).unwrap()
+    };
+    assert_eq!((stat('S', 1).group, stat('S', 1).ticks), (7, 4711));
+    assert!(stat('S', 1).lives() && stat('Z', 2).lives(), "its sockets are open");
+    assert!(!stat('Z', 1).lives() && !stat('X', 2).lives());
+}

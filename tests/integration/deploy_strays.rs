@@ -45,7 +45,20 @@ fn d11_a_child_that_outlives_its_leader_is_stopped_too() {
 
 #[test]
 fn d11_what_answers_is_not_verified_when_the_process_is_gone() {
-    let world = started_by(r#""$0" "$@" & echo $! >stray"#);
+    let world = started_by(r#""$0" "$@" & echo $! >stray; wait"#);
+    // The leader ends while everything that is looked at passes.
+    let ends = r#"
+  - name: ends the leader
+    command:
+      - sh
+      - -c
+      - |
+        read -r leader _ <state/shop/production/process.pid
+        kill -KILL "$leader"
+        until grep -q "^State:.Z" "/proc/$leader/status"; do sleep 0.01; done
+"#;
+    let config = std::fs::read_to_string(world.folder.path().join("waveoff.yml")).unwrap();
+    world.write("waveoff.yml", &(config.trim_end().to_owned() + ends));
     let ran = world.deploy("v1").run().expect_code(10);
     assert!(ran.stdout.contains("another process"), "{}", ran.stdout);
     assert!(!world.events().contains(&"verified".to_owned()), "{:?}", world.events());
