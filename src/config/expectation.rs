@@ -69,7 +69,10 @@ macro_rules! query {
             /// What is wrong with one of them, or that there is none.
             pub fn predicate(&self) -> Result<Predicate, String> {
                 let compare = |comparison, limit: Option<f64>| {
-                    limit.map(|limit| Ok(Predicate::Compare(comparison, limit)))
+                    limit.map(|limit| match limit.is_finite() {
+                        true => Ok(Predicate::Compare(comparison, limit)),
+                        false => Err(format!("{limit} is no limit; write a number")),
+                    })
                 };
                 together([
                     self.equals.clone().map(|value| Ok(Predicate::Equals(value))),
@@ -217,6 +220,11 @@ impl<'de> Deserialize<'de> for CountSpec {
             }
             fn visit_u64<E: de::Error>(self, count: u64) -> Result<CountSpec, E> {
                 Ok(CountSpec::Exactly(count))
+            }
+            // In quotes stands what comes from a variable.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CountSpec, E> {
+                let wrong = |_| E::invalid_value(de::Unexpected::Str(text), &self);
+                text.parse().map(CountSpec::Exactly).map_err(wrong)
             }
             fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<CountSpec, A::Error> {
                 PredicateSpec::deserialize(de::value::MapAccessDeserializer::new(map))

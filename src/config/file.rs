@@ -5,6 +5,7 @@ use serde_saphyr::{Spanned, options};
 
 use super::check::CheckSpec;
 use super::interpolate::{Mistake, interpolate};
+use super::keys;
 use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec, PlatformSpec};
 use super::values::{Argv, NonEmpty, Period};
 use crate::exit::Fault;
@@ -98,7 +99,13 @@ pub fn parse(
     let mask = Mask::of_variables(&interpolated.used);
     let strict = options! { with_snippet: false };
     let config: Config = serde_saphyr::from_str_with_options(&interpolated.text, strict)
-        .map_err(|error| mistake(file, &error, &mask))?;
+        .map_err(|error| mistake(file, &interpolated.text, &error, &mask))?;
+    if let Some((path, (line, column))) = keys::without_value(&interpolated.text) {
+        let why = format!("{file}:{line}:{column}: {path}: there is no value");
+        return Err(Fault::usage(mask.apply(&why))
+            .hint("give it one, or leave the key out")
+            .into());
+    }
     if config.version != 1 {
         return Err(Fault::usage(format!(
             "{file}: version {} is not known to this program",
@@ -111,7 +118,7 @@ pub fn parse(
 }
 
 /// A reader's error in our form: place, key, what is wrong, what would be right.
-fn mistake(file: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
+fn mistake(file: &str, text: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
     use serde_saphyr::Error;
     let place = match error.location() {
         Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
@@ -130,13 +137,55 @@ fn mistake(file: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
             Some("keep one of them".into()),
         ),
         Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
-        other => (without_place(&other.to_string()), None),
+        other => {
+            let at = other.location().map(|at| (at.line(), at.column()));
+            let path = at.and_then(|at| keys::path_at(text, at)).filter(|path| !path.is_empty());
+            let path = path.map_or(String::new(), |path| format!("{path}: "));
+            (format!("{path}{}", in_words(other)), None)
+        }
     };
     let fault = Fault::usage(mask.apply(&format!("{place}: {message}")));
     match hint {
         Some(hint) => fault.hint(hint),
         None => fault.hint("the keys are described in docs/configuration.md"),
     }
+}
+
+/// What is wrong with a value, in words of ours.
+fn in_words(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error;
+    match error {
+        Error::Eof { .. } => "the file is empty; begin with `version: 1`",
+        Error::MultipleDocuments { .. } => "another document begins here; a file has one",
+        Error::InvalidScalar { ty: "boolean", .. } => "this is neither true nor false",
+        Error::InvalidScalar { ty: "floating point", .. } => "this is not a number",
+        Error::InvalidScalar { ty: "u16" | "u32" | "u64", .. } => {
+            "this is not a whole number of 0 or more, or too large"
+        }
+        Error::InvalidScalar { .. } => "this is not a whole number, or too large",
+        Error::NullIntoString { .. } => "there is no value",
+        Error::Unexpected { expected: "mapping start", .. } => {
+            "this is not a map; write `key: value`"
+        }
+        Error::Unexpected { expected: "sequence start", .. } => {
+            "this is not a list; write [a, b], or `- a` lines"
+        }
+        Error::Unexpected { expected: "string scalar", .. } => "this is not a text",
+        Error::UnexpectedSequenceEnd { .. } | Error::UnexpectedMappingEnd { .. } => {
+            "the value of a key is missing; write `key: value`"
+        }
+        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
+            "a second key stands in a map of one key; write two maps, or keep one"
+        }
+        Error::ExpectedStringKeyForExternallyTaggedEnum { .. } => {
+            "the map is empty; one key belongs there"
+        }
+        Error::UnexpectedValueForUnitEnumVariant { .. } => {
+            "this is a map, and a word belongs there"
+        }
+        other => return without_place(&other.to_string()),
+    }
+    .into()
 }
 
 fn known(word: &str, expected: &[&'static str]) -> Option<String> {

@@ -72,7 +72,7 @@ impl schemars::JsonSchema for HealthSpec {
 /// A number, or a list of them.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "is neither an exit code, like 0, nor a list of them")]
 pub enum OneOrMany {
     /// One.
     One(i32),

@@ -5,7 +5,10 @@ pub mod expectation;
 mod file;
 pub mod forms;
 mod interpolate;
+mod keys;
 pub mod pipeline;
+#[cfg(test)]
+mod schema;
 pub mod values;
 
 pub use check::CheckSpec;

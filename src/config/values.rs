@@ -43,7 +43,7 @@ text_schema!(
     Period,
     "Duration",
     "a length of time with its unit: 500ms, 30s, 2m, 1h 30m",
-    "^([0-9]+ *(ms|s|sec|m|min|h|d) *)+$|\\$\\{"
+    "^([0-9.]+ *[a-zµ]+ *)+$|\\$\\{"
 );
 
 /// Longer than any deployment: what is beyond is a slip of the keyboard.

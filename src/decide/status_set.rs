@@ -120,7 +120,7 @@ impl schemars::JsonSchema for StatusSet {
         let one = serde_json::json!({
             "oneOf": [
                 { "type": "integer", "minimum": 100, "maximum": 599 },
-                { "type": "string", "pattern": "^([1-5]xx|[1-5][0-9][0-9])$" }
+                { "type": "string", "pattern": "^([1-5][xX][xX]|[1-5][0-9][0-9])$" }
             ]
         });
         schemars::json_schema!({
