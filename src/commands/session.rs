@@ -219,7 +219,8 @@ impl Session {
         if show {
             done.push(self.show(report));
         }
-        done.push(self.write_json(report));
+        done.push(self.print_json(report));
+        done.push(self.save_report(report));
         if let Some(file) = &self.common.junit {
             done.push(save(file, &junit::render(report)));
         }
@@ -236,12 +237,18 @@ impl Session {
         done.into_iter().filter_map(Result::err).collect()
     }
 
-    fn write_json(&self, report: &Report) -> anyhow::Result<()> {
-        let json = serde_json::to_string_pretty(report)? + "\n";
-        if self.common.json {
-            terminal::out(&json);
+    fn print_json(&self, report: &Report) -> anyhow::Result<()> {
+        if !self.common.json {
+            return Ok(());
         }
-        self.common.report.as_ref().map_or(Ok(()), |file| save(file, &json))
+        terminal::data(&(serde_json::to_string_pretty(report)? + "\n")).map_err(|error| {
+            Fault::error(format!("cannot write to standard output: {error}")).into()
+        })
+    }
+
+    fn save_report(&self, report: &Report) -> anyhow::Result<()> {
+        let Some(file) = &self.common.report else { return Ok(()) };
+        save(file, &(serde_json::to_string_pretty(report)? + "\n"))
     }
 
     fn show(&self, report: &Report) -> anyhow::Result<()> {

@@ -50,13 +50,16 @@ pub struct Config {
 pub struct Place {
     /// The file's name as it was given.
     pub file: String,
-    /// The line, from 1.
+    /// The line, from 1; 0 where there are no lines, as for a flag.
     pub line: u64,
 }
 
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}:{}", self.file, self.line)
+        match self.line {
+            0 => f.write_str(&self.file),
+            line => write!(f, "{}:{line}", self.file),
+        }
     }
 }
 

@@ -20,6 +20,19 @@ pub fn out(text: &str) {
     stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).unwrap_or_default();
 }
 
+/// Writes data to standard output, which somebody is going to read. A reader that has gone away
+/// is no error of ours.
+///
+/// # Errors
+/// When it could not be written whole.
+pub fn data(text: &str) -> std::io::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Writes to standard error. A reader that has gone away is no error of ours.
 pub fn err(text: &str) {
     let mut stderr = std::io::stderr().lock();

@@ -303,8 +303,9 @@ fn a_deploy_command_that_fails_is_taken_back_and_its_output_is_evidence() {
 #[test]
 fn a_deploy_command_that_takes_too_long_is_ended() {
     let world = shipped();
-    world.write("waveoff.yml", &COMMAND.replace("timeout: 5m", "timeout: 2s"));
     world.deploy("v1").run().expect_code(0);
+    // Long enough for the way back on a busy machine.
+    world.write("waveoff.yml", &COMMAND.replace("timeout: 5m", "timeout: 10s"));
     let script = include_str!("../../examples/command/ship.sh");
     let hangs = "if [ \"$WAVEOFF_VERSION\" = v3 ]; then sleep 600; fi\nset -eu\n";
     world.write("ship.sh", &script.replace("set -eu\n", hangs));

@@ -124,3 +124,21 @@ fn a_report_that_cannot_be_written_keeps_nothing_else_from_being_written() {
     assert!(read(folder.path(), "junit.xml").contains("<testsuite"));
     assert!(read(folder.path(), "outputs").contains("verdict<<"));
 }
+
+#[test]
+fn a_report_that_nobody_could_read_is_no_pass() {
+    let ran = std::process::Command::new(env!("CARGO_BIN_EXE_wait-healthy"))
+        .args(["--json", "--command", "true"])
+        .stdout(std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8(ran.stderr).unwrap();
+    assert_eq!(ran.status.code(), Some(12), "{errors}");
+    assert!(errors.contains("cannot write to standard output"), "{errors}");
+}
+
+#[test]
+fn a_mistake_in_a_flag_is_not_on_a_line() {
+    let ran = Program::new("wait-healthy").args(["--tcp", "nowhere"]).run().expect_code(2);
+    assert!(ran.stderr.contains("error: --tcp: check #1:"), "{}", ran.stderr);
+}
