@@ -80,11 +80,6 @@ impl Fault {
         Self { exit: Exit::Error, message: message.into(), hint: None }
     }
 
-    /// An end with a code of its own.
-    pub fn with_exit(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), hint: None }
-    }
-
     /// Adds what would be right.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

@@ -39,15 +39,8 @@ pub(super) fn confirm(
     let history = site.history()?;
     prove(&history)?;
     if is_live(&history, release) {
-        let version = &release.version;
-        let summary = format!("{version} is recorded as live and verified already");
-        let mut report = ending::nothing(session, &site.scope, release, Verdict::Pass, summary);
-        report.checks = evidence.checks;
-        if let Some(deployment) = &mut report.deployment {
-            deployment.live_version = Some(version.clone());
-        }
-        ending::fill_outputs(session, &mut report, None);
-        return Ok(report);
+        let summary = format!("{} is recorded as live and verified already", release.version);
+        return Ok(ending::live_already(session, &site.scope, release, summary, evidence.checks));
     }
     let mut walk = Walk {
         session,

@@ -254,13 +254,7 @@ fn already_live(
         return Ok(None);
     }
     let summary = format!("{version} is live and well already; there was nothing to do");
-    let mut report = ending::nothing(session, &site.scope, release, Verdict::Pass, summary);
-    report.checks = seen.checks;
-    if let Some(deployment) = &mut report.deployment {
-        deployment.live_version = Some(version.clone());
-    }
-    ending::fill_outputs(session, &mut report, None);
-    Ok(Some(report))
+    Ok(Some(ending::live_already(session, &site.scope, release, summary, seen.checks)))
 }
 
 fn tell_begin(walk: &Walk<'_>, site: &Site) {

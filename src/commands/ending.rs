@@ -9,7 +9,7 @@ use crate::deploy::Scope;
 use crate::deploy::run::{Walk, Walked};
 use crate::exit::Exit;
 use crate::platforms::{Platform, Running};
-use crate::report::v1::{Deployment, Report};
+use crate::report::v1::{Check, Deployment, Report};
 
 /// What `deploy` and `rollback` put out.
 pub(super) const OUTPUTS: &[Output] = &[
@@ -98,6 +98,23 @@ pub(super) fn nothing(
         live_version: None,
         failure: None,
     });
+    fill_outputs(session, &mut report, None);
+    report
+}
+
+/// The report of a run that found the release live, and well by these checks.
+pub(super) fn live_already(
+    session: &Session,
+    scope: &Scope,
+    release: &Release,
+    summary: String,
+    checks: Vec<Check>,
+) -> Report {
+    let mut report = nothing(session, scope, release, Verdict::Pass, summary);
+    report.checks = checks;
+    if let Some(deployment) = &mut report.deployment {
+        deployment.live_version = Some(release.version.clone());
+    }
     fill_outputs(session, &mut report, None);
     report
 }

@@ -18,14 +18,6 @@ pub fn args() -> Vec<std::ffi::OsString> {
     std::env::args_os().collect()
 }
 
-/// The working folder.
-///
-/// # Errors
-/// When it is gone, or may not be read.
-pub fn working_folder() -> std::io::Result<std::path::PathBuf> {
-    std::env::current_dir()
-}
-
 /// Ends the process at once. For panics only: everything else returns its exit code.
 #[expect(clippy::exit, reason = "a panic hook cannot return an exit code")]
 pub fn exit(code: crate::exit::Exit) -> ! {

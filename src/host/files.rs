@@ -127,14 +127,6 @@ pub fn remove(path: impl AsRef<Path>) -> io::Result<()> {
     }
 }
 
-/// Makes a folder and those above it.
-///
-/// # Errors
-/// When it cannot be made.
-pub fn make_folder(path: impl AsRef<Path>) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
 fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
