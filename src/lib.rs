@@ -14,3 +14,4 @@ pub mod exit;
 pub mod host;
 pub mod platforms;
 pub mod report;
+pub mod routers;

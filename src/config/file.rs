@@ -1,12 +1,16 @@
 //! Reading `waveoff.yml`: strictly, with the file, line and key of every mistake.
 
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_saphyr::{Spanned, options};
 
 use super::check::CheckSpec;
 use super::interpolate::{Mistake, interpolate};
 use super::keys;
 use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec, PlatformSpec};
+#[cfg(test)]
+use super::transaction;
+use super::transaction::TransactionSpec;
 use super::values::{Argv, NonEmpty, Period};
 use crate::exit::Fault;
 use crate::report::mask::Mask;
@@ -43,6 +47,24 @@ pub struct Config {
     pub notify: Option<NonEmpty<NotifySpec>>,
     /// What is written about incidents.
     pub incident: Option<IncidentSpec>,
+    /// The parts of a release, in the order in which they are deployed.
+    #[cfg_attr(test, schemars(with = "Option<Vec<transaction::ComponentSpec>>", length(min = 1)))]
+    pub components: Option<IgnoredAny>,
+    /// How a release takes the place of another one; `rolling` if absent.
+    #[cfg_attr(test, schemars(with = "Option<transaction::StrategySpec>"))]
+    pub strategy: Option<IgnoredAny>,
+    /// What sends requests to a slot; needed for slots.
+    #[cfg_attr(test, schemars(with = "Option<transaction::RouterSpec>"))]
+    pub router: Option<IgnoredAny>,
+    /// What changes the database before a release is started.
+    #[cfg_attr(test, schemars(with = "Option<transaction::MigrateSpec>"))]
+    pub migrate: Option<IgnoredAny>,
+    /// What is written down of the state before anything changes, besides versions and services.
+    #[cfg_attr(test, schemars(with = "Option<transaction::CaptureSpec>"))]
+    pub capture: Option<IgnoredAny>,
+    /// The limit of one deployment; when it is over, the old release comes back. 30m if absent.
+    #[cfg_attr(test, schemars(with = "Option<Period>"))]
+    pub deploy_within: Option<IgnoredAny>,
 }
 
 /// A place in the file.
@@ -72,6 +94,20 @@ pub struct Loaded {
     pub file: String,
     /// What must not be shown.
     pub mask: Mask,
+    /// The text as it was written, with its references.
+    pub text: String,
+    /// The text with its references replaced.
+    filled: String,
+}
+
+impl Loaded {
+    /// The keys that say how releases are exchanged.
+    ///
+    /// # Errors
+    /// [`Fault`] with exit code 2 and the place of the mistake.
+    pub fn transaction(&self) -> anyhow::Result<TransactionSpec> {
+        read(&self.file, &self.filled, &self.mask)
+    }
 }
 
 /// Reads a file.
@@ -100,9 +136,7 @@ pub fn parse(
         Fault::usage(format!("{file}:{line}: {message}")).hint(hint)
     })?;
     let mask = Mask::of_variables(&interpolated.used);
-    let strict = options! { with_snippet: false };
-    let config: Config = serde_saphyr::from_str_with_options(&interpolated.text, strict)
-        .map_err(|error| mistake(file, &interpolated.text, &error, &mask))?;
+    let config: Config = read(file, &interpolated.text, &mask)?;
     if let Some((path, (line, column))) = keys::without_value(&interpolated.text) {
         let why = format!("{file}:{line}:{column}: {path}: there is no value");
         return Err(Fault::usage(mask.apply(&why))
@@ -117,7 +151,14 @@ pub fn parse(
         .hint("write `version: 1`, or use a newer waveoff")
         .into());
     }
-    Ok(Loaded { config, file: file.into(), mask })
+    let (text, filled) = (text.to_owned(), interpolated.text);
+    Ok(Loaded { config, file: file.into(), mask, text, filled })
+}
+
+fn read<T: DeserializeOwned>(file: &str, text: &str, mask: &Mask) -> anyhow::Result<T> {
+    let strict = options! { with_snippet: false };
+    let read = serde_saphyr::from_str_with_options(text, strict);
+    read.map_err(|error| mistake(file, text, &error, mask).into())
 }
 
 /// A reader's error in our form: place, key, what is wrong, what would be right.

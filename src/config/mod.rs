@@ -9,6 +9,7 @@ mod keys;
 pub mod pipeline;
 #[cfg(test)]
 mod schema;
+pub mod transaction;
 pub mod values;
 
 pub use check::CheckSpec;

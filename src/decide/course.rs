@@ -1,10 +1,13 @@
 //! The course of a deployment: what comes next, given how the last step went. Acting, asking and
 //! writing are the caller's; that a failure is always taken back, and only once, is decided here.
 
+use serde::{Deserialize, Serialize};
+
 use super::history::{Event, Release};
 
 /// Which way a release is started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Direction {
     /// To the new release.
     Forward,

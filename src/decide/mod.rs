@@ -15,6 +15,7 @@ pub mod jsonpath;
 pub mod judge;
 pub mod naming;
 pub mod observation;
+pub mod plan;
 pub mod predicate;
 pub mod retry;
 pub mod rollback;

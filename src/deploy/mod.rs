@@ -2,6 +2,7 @@
 //!
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
+pub mod commands;
 pub mod ledger;
 pub mod lock;
 pub mod run;

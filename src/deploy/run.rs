@@ -1,5 +1,6 @@
 //! Walks the course of a deployment: writes, acts, looks.
 
+use super::commands::Commands;
 use super::ledger::Ledger;
 use super::story::Story;
 use crate::checks::{self, Target};
@@ -122,7 +123,7 @@ impl Walk<'_> {
             self.story.tell(name, &line);
         }
         let from = self.session.elapsed();
-        let result = self.platform.start(&order, self.session);
+        let result = self.platform.start(&order, &Commands::looking(self.session));
         let outcome = match &result {
             Ok(()) => (Verdict::Pass, format!("{} is started", release.version)),
             Err(trouble) => (Verdict::Fail, trouble.reason.clone()),

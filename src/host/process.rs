@@ -38,6 +38,12 @@ impl CommandSpec {
         Self { argv, env: Vec::new(), dir: None }
     }
 
+    /// The same, waiting for a line before it begins.
+    fn behind_gate(&self) -> Self {
+        let gate = GATE.iter().map(|word| (*word).to_owned());
+        Self { argv: Argv(gate.chain(self.argv.0.iter().cloned()).collect()), ..self.clone() }
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.argv.0[0]);
         command.args(&self.argv.0[1..]);
@@ -108,10 +114,38 @@ pub fn run(
     cancel: &Cancel,
     relay: Option<Relay>,
 ) -> io::Result<Ran> {
-    let started = Moment::now();
     let mut command = spec.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    follow(command.spawn()?, timeout, cancel, relay)
+}
+
+/// Runs a program as [`run`] does, but only after `keep` has written down which process it is:
+/// one that outlives us can be found and ended.
+///
+/// # Errors
+/// When it cannot be started, or `keep` fails.
+pub fn run_kept(
+    spec: &CommandSpec,
+    timeout: Duration,
+    cancel: &Cancel,
+    relay: Option<Relay>,
+    keep: impl FnOnce(Started) -> io::Result<()>,
+) -> io::Result<Ran> {
+    let mut command = spec.behind_gate().command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
+    open_gate(&mut child, keep)?;
+    follow(child, timeout, cancel, relay)
+}
+
+/// Goes with a child to its end.
+fn follow(
+    mut child: Child,
+    timeout: Duration,
+    cancel: &Cancel,
+    relay: Option<Relay>,
+) -> io::Result<Ran> {
+    let started = Moment::now();
     let stdout = Tail::of(child.stdout.take(), relay.clone());
     let stderr = Tail::of(child.stderr.take(), relay);
     let mut ended: fn(CommandOutput) -> Ran = Ran::Ended;
@@ -205,11 +239,16 @@ pub fn start(
 ) -> io::Result<Started> {
     let out = super::files::open_log(log)?;
     let errors = out.try_clone()?;
-    let gate = GATE.iter().map(|word| (*word).to_owned());
-    let argv = Argv(gate.chain(spec.argv.0.iter().cloned()).collect());
-    let mut command = CommandSpec { argv, ..spec.clone() }.command();
+    let mut command = spec.behind_gate().command();
     command.stdin(Stdio::piped()).stdout(out).stderr(errors).env_remove("RUNNER_TRACKING_ID");
-    let mut child = command.spawn()?;
+    open_gate(&mut command.spawn()?, keep)
+}
+
+/// Lets a child that waits behind the gate begin, once it is written down which process it is.
+fn open_gate(
+    child: &mut Child,
+    keep: impl FnOnce(Started) -> io::Result<()>,
+) -> io::Result<Started> {
     let pid = child.id();
     let started = Started { pid, ticks: stat(pid).map(|stat| stat.ticks) };
     let go = child.stdin.take();

@@ -1,29 +1,22 @@
 //! The user's own deploy command.
 
-use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Order, Platform, Running, Trouble, environment, without_ours};
-use crate::commands::Session;
 use crate::config::pipeline::CommandPlatformSpec;
 use crate::decide::course::Direction;
 use crate::decide::observation::CommandOutput;
 use crate::deploy::Scope;
+use crate::deploy::commands::Commands;
 use crate::exit::Fault;
-use crate::host::process::{self, CommandSpec, Ran, Relay, Started};
+use crate::host::process::{self, CommandSpec, Ran, Started};
 use crate::host::signals::Cancel;
-use crate::report::mask::is_secret_name;
-use crate::report::v1::Response;
 
 /// The limit of one command.
 const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 /// The limit of the command that says what runs.
 const ASKING: Duration = Duration::from_secs(30);
-/// Lines of output that are kept as evidence.
-const LINES: usize = 100;
-/// A line that is longer is shown in pieces.
-const LONGEST_LINE: usize = 8 << 10;
 
 /// The platform.
 pub(super) struct Command {
@@ -46,79 +39,6 @@ impl Command {
         let mut env = environment(order, &self.scope);
         env.extend(self.spec.env.clone());
         CommandSpec { argv: argv.clone(), env, dir: self.spec.dir.clone() }
-    }
-
-    /// Runs a command and shows its lines as they come.
-    fn run(&self, command: &CommandSpec, session: &Session) -> std::io::Result<Ran> {
-        for (name, value) in &self.spec.env {
-            if is_secret_name(name) {
-                session.hide(value.expose());
-            }
-        }
-        let timeout = self.spec.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-        let (sender, receiver) = channel();
-        std::thread::scope(|scope| {
-            let printer = scope.spawn(move || print(&receiver, session));
-            let ran = process::run(command, timeout, &session.cancel, Some(relay(sender.clone())));
-            // A process that the command left behind may hold the other end for ever.
-            sender.send(None).unwrap_or_default();
-            let lines = printer.join().unwrap_or_default();
-            *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = lines;
-            ran
-        })
-    }
-}
-
-fn relay(sender: Sender<Option<Vec<u8>>>) -> Relay {
-    Arc::new(move |bytes| sender.send(Some(bytes.to_vec())).unwrap_or_default())
-}
-
-/// Says the lines and gives the last ones.
-fn print(receiver: &Receiver<Option<Vec<u8>>>, session: &Session) -> Vec<String> {
-    let (mut pending, mut lines) = (Vec::new(), Vec::new());
-    let mut say = |bytes: &[u8]| {
-        let text = String::from_utf8_lossy(bytes);
-        let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
-        session.say(&format!("          | {clean}"));
-        if lines.len() == LINES {
-            lines.remove(0);
-        }
-        lines.push(clean);
-    };
-    while let Ok(Some(bytes)) = receiver.recv() {
-        pending.extend_from_slice(&bytes);
-        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
-            say(&pending[..end]);
-            pending.drain(..=end);
-        }
-        if pending.len() > LONGEST_LINE {
-            say(&pending);
-            pending.clear();
-        }
-    }
-    if !pending.is_empty() {
-        say(&pending);
-    }
-    lines
-}
-
-/// What is wrong with how a command ended, if anything is.
-fn complaint(ran: &Ran) -> Option<String> {
-    match ran {
-        Ran::Ended(CommandOutput { code: Some(0), .. }) => None,
-        Ran::Ended(CommandOutput { code: Some(code), .. }) => Some(format!("exit code {code}")),
-        Ran::Ended(output) => Some(match output.signal {
-            Some(signal) => format!("ended by signal {signal}"),
-            None => "ended without an exit code".into(),
-        }),
-        Ran::TimedOut(_) => Some("it took too long and was ended".into()),
-        Ran::Cancelled(_) => Some("it was ended by the cancellation".into()),
-    }
-}
-
-fn output(ran: &Ran) -> &CommandOutput {
-    match ran {
-        Ran::Ended(output) | Ran::TimedOut(output) | Ran::Cancelled(output) => output,
     }
 }
 
@@ -143,19 +63,15 @@ impl Platform for Command {
         }
     }
 
-    fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble> {
-        let command = self.command(order);
-        let shown = command.argv.show();
-        let ran = self
-            .run(&command, session)
-            .map_err(|error| Trouble::new(format!("{shown} could not be run: {error}")))?;
-        let Some(complaint) = complaint(&ran) else { return Ok(()) };
-        let evidence = Response {
-            status: output(&ran).code.map(i64::from),
-            headers: Vec::new(),
-            body: self.diagnostics().join("\n"),
-        };
-        Err(Trouble { reason: format!("{shown}: {complaint}"), evidence: Some(evidence) })
+    fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble> {
+        let timeout = self.spec.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+        let ran = commands.run(&self.command(order), timeout);
+        *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = commands.tail();
+        ran
+    }
+
+    fn stop(&self, _: &Commands<'_>) -> Result<(), Trouble> {
+        Err(Trouble::new("the command platform has no command that stops a release"))
     }
 
     fn running(&self) -> Running {

@@ -4,12 +4,12 @@
 mod command;
 mod process;
 
-use crate::commands::Session;
 use crate::config::Config;
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::values::{Argv, Secret};
 use crate::decide::course::Direction;
 use crate::decide::history::Release;
+use crate::deploy::commands::Commands;
 use crate::deploy::{Scope, State};
 use crate::exit::Fault;
 use crate::host::process::Started;
@@ -53,7 +53,7 @@ impl Trouble {
     }
 }
 
-/// A way to start releases.
+/// A way to start releases of one component, in one place.
 pub trait Platform {
     /// Its name in the configuration.
     fn name(&self) -> &'static str;
@@ -71,7 +71,13 @@ pub trait Platform {
     ///
     /// # Errors
     /// What went wrong; what runs then is not known.
-    fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble>;
+    fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble>;
+
+    /// Stops what runs there. Nothing running is no trouble.
+    ///
+    /// # Errors
+    /// What went wrong; what runs then is not known.
+    fn stop(&self, commands: &Commands<'_>) -> Result<(), Trouble>;
 
     /// What runs now.
     fn running(&self) -> Running;
@@ -86,12 +92,46 @@ pub trait Platform {
     fn diagnostics(&self) -> Vec<String>;
 }
 
-/// The platform that the configuration names. A new kind is a file of its own and a line here.
+/// Where a component is started.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The component, where a release has several.
+    pub component: Option<String>,
+    /// The slot and its port, where there are slots.
+    pub slot: Option<(String, u16)>,
+}
+
+/// The platform of a kind, bound to a place. A new kind is a file of its own and a line here.
 ///
 /// # Errors
-/// When none is named, or it is configured wrongly.
+/// When it is configured wrongly, or cannot be used in a slot.
+pub fn at(
+    spec: &PlatformSpec,
+    place: &Place,
+    scope: &Scope,
+    state: &State,
+) -> anyhow::Result<Box<dyn Platform>> {
+    let _ = place;
+    Ok(match spec.clone() {
+        PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, scope, state)?),
+        PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, scope)),
+    })
+}
+
+/// The one platform that the configuration names.
+///
+/// # Errors
+/// When none is named, or two.
 pub fn of(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box<dyn Platform>> {
-    let spec = match (&config.platform, &config.deploy) {
+    at(&named(config)?, &Place::default(), scope, state)
+}
+
+/// How the service is started, when it has one part.
+///
+/// # Errors
+/// When nothing says it, or two things do.
+pub fn named(config: &Config) -> anyhow::Result<PlatformSpec> {
+    Ok(match (&config.platform, &config.deploy) {
         (Some(platform), None) => platform.clone(),
         (None, Some(deploy)) => PlatformSpec::Command(short(deploy)),
         (Some(_), Some(_)) => {
@@ -104,10 +144,6 @@ pub fn of(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box<d
                 .hint("write `deploy: [./your-deploy-script]` into waveoff.yml, or a `platform:`")
                 .into());
         }
-    };
-    Ok(match spec {
-        PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, scope, state)?),
-        PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, scope)),
     })
 }
 

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{Order, Platform, Running, Trouble, environment};
-use crate::commands::Session;
 use crate::config::pipeline::ProcessSpec;
 use crate::config::values::{Argv, Secret};
 use crate::decide::course::Direction;
 use crate::decide::observation::Observation;
 use crate::decide::template::{names, render_lossy};
+use crate::deploy::commands::Commands;
 use crate::deploy::{Scope, State};
 use crate::exit::Fault;
 use crate::host::process::{self, CommandSpec, Started};
@@ -92,7 +92,7 @@ impl Process {
     }
 
     /// Gives the version of what had to be killed, if that was so.
-    fn stop(&self) -> Result<Option<String>, Trouble> {
+    fn end(&self) -> Result<Option<String>, Trouble> {
         let Some((old, version)) = self.alive() else { return Ok(None) };
         match process::stop(old, self.grace()) {
             Ok(by_itself) => Ok((!by_itself).then_some(version)),
@@ -152,12 +152,8 @@ impl Platform for Process {
         })
     }
 
-    fn start(&self, order: &Order<'_>, session: &Session) -> Result<(), Trouble> {
-        if let Some(killed) = self.stop()? {
-            let grace = humantime::format_duration(self.grace());
-            session
-                .say(&format!("          | {killed} ignored SIGTERM for {grace} and was killed"));
-        }
+    fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble> {
+        self.stop(commands)?;
         let version = &order.release.version;
         // Whatever answers there would be taken for the release.
         if let Some(taken) = self.taken() {
@@ -165,6 +161,15 @@ impl Platform for Process {
         }
         self.begin(order)
             .map_err(|error| Trouble::new(format!("{version} could not be started: {error}")))
+    }
+
+    fn stop(&self, commands: &Commands<'_>) -> Result<(), Trouble> {
+        if let Some(killed) = self.end()? {
+            let grace = humantime::format_duration(self.grace());
+            let line = format!("          | {killed} ignored SIGTERM for {grace} and was killed");
+            commands.session.say(&line);
+        }
+        Ok(())
     }
 
     fn running(&self) -> Running {

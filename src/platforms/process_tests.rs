@@ -27,7 +27,7 @@ fn world(spec: ProcessSpec) -> World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.platform.stop().unwrap();
+        self.platform.end().unwrap();
     }
 }
 
@@ -53,7 +53,7 @@ fn d11_a_release_takes_the_place_of_the_one_that_runs() {
         while platform.diagnostics() != [format!("I am {version}")] {
             std::thread::yield_now();
         }
-        platform.stop().unwrap();
+        platform.end().unwrap();
         assert!(!process::is_alive(process));
     }
     assert_eq!(platform.running(), Running::Nothing);
@@ -67,7 +67,7 @@ fn a_process_id_that_another_process_has_by_now_is_left_alone() {
     for text in [format!("{me} 1 v1\n"), format!("{me}\n"), "garbage".into(), "0 0 v1".into()] {
         files::replace(file, text.as_bytes()).unwrap();
         assert_eq!(world.platform.running(), Running::Nothing, "{text}");
-        world.platform.stop().unwrap();
+        world.platform.end().unwrap();
     }
 }
 

@@ -1,0 +1,197 @@
+//! Runs the commands of a deployment: their output is shown, their end is bounded, and which
+//! process it is stands on disk before it begins, so that one that outlives us can be ended
+//! before anything else is done.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::commands::Session;
+use crate::decide::observation::CommandOutput;
+use crate::host::files;
+use crate::host::process::{self, CommandSpec, Ran, Relay};
+use crate::host::signals::Cancel;
+use crate::platforms::Trouble;
+use crate::report::mask::is_secret_name;
+use crate::report::v1::Response;
+
+/// The limit of a command that only tells something.
+const ASKING: Duration = Duration::from_secs(30);
+/// Lines of output that are kept as evidence.
+const LINES: usize = 100;
+/// A line that is longer is shown in pieces.
+const LONGEST_LINE: usize = 8 << 10;
+/// The time between SIGTERM and SIGKILL for a command that outlived its deployment.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs commands for one deployment.
+pub struct Commands<'a> {
+    /// The run: where lines are shown, and what cancels.
+    pub session: &'a Session,
+    record: Option<PathBuf>,
+    /// The last lines of the last run.
+    tail: Mutex<Vec<String>>,
+}
+
+impl<'a> Commands<'a> {
+    /// Keeps in `record` which command runs.
+    pub fn new(session: &'a Session, record: PathBuf) -> Self {
+        Self { session, record: Some(record), tail: Mutex::default() }
+    }
+
+    /// For looking only: nothing is written.
+    pub fn looking(session: &'a Session) -> Self {
+        Self { session, record: None, tail: Mutex::default() }
+    }
+
+    /// Runs a command that changes something, and shows its lines as they come. It is ended when
+    /// its time is over or the run is cancelled.
+    ///
+    /// # Errors
+    /// When it cannot be run, or ends in any other way than with exit code 0: with its exit code
+    /// and the end of its output.
+    pub fn run(&self, command: &CommandSpec, timeout: Duration) -> Result<(), Trouble> {
+        let shown = command.argv.show();
+        if let Some(missing) = process::missing(command) {
+            return Err(Trouble::new(format!("{shown} cannot run: {missing}")));
+        }
+        let ran = self
+            .shown(command, timeout)
+            .map_err(|error| Trouble::new(format!("{shown} could not be run: {error}")))?;
+        let Some(complaint) = complaint(&ran) else { return Ok(()) };
+        let evidence = Response {
+            status: output(&ran).code.map(i64::from),
+            headers: Vec::new(),
+            body: self.tail().join("\n"),
+        };
+        Err(Trouble { reason: format!("{shown}: {complaint}"), evidence: Some(evidence) })
+    }
+
+    /// Asks a command that changes nothing, and gives what it printed, trimmed.
+    ///
+    /// # Errors
+    /// When it cannot be run, or ends in any other way than with exit code 0.
+    pub fn ask(&self, command: &CommandSpec) -> Result<String, Trouble> {
+        let shown = command.argv.show();
+        let ran = process::run(command, ASKING, &Cancel::default(), None)
+            .map_err(|error| Trouble::new(format!("{shown} could not be run: {error}")))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        match complaint(&ran) {
+            None => Ok(text(&output(&ran).stdout)),
+            Some(complaint) => {
+                let why = text(&output(&ran).stderr);
+                let why = why.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+                Err(Trouble::new(format!("{shown}: {complaint}{why}")))
+            }
+        }
+    }
+
+    /// The last lines of the last command that was run, 100 at most.
+    pub fn tail(&self) -> Vec<String> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn shown(&self, command: &CommandSpec, timeout: Duration) -> std::io::Result<Ran> {
+        for (name, value) in &command.env {
+            if is_secret_name(name) && !value.expose().is_empty() {
+                self.session.hide(value.expose());
+            }
+        }
+        let (sender, receiver) = channel();
+        std::thread::scope(|scope| {
+            let printer = scope.spawn(move || print(&receiver, self.session));
+            let ran = self.kept(command, timeout, relay(sender.clone()));
+            // A process that the command left behind may hold the other end for ever.
+            sender.send(None).unwrap_or_default();
+            let lines = printer.join().unwrap_or_default();
+            *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = lines;
+            ran
+        })
+    }
+
+    fn kept(&self, command: &CommandSpec, timeout: Duration, relay: Relay) -> std::io::Result<Ran> {
+        let cancel = &self.session.cancel;
+        let Some(record) = &self.record else {
+            return process::run(command, timeout, cancel, Some(relay));
+        };
+        let ran = process::run_kept(command, timeout, cancel, Some(relay), |started| {
+            let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
+            files::replace(record, format!("{} {ticks}\n", started.pid).as_bytes())
+        });
+        files::remove(record)?;
+        ran
+    }
+}
+
+/// Ends the command that a deployment left behind when it was killed, if one runs; gives its
+/// process id.
+///
+/// # Errors
+/// When it lives on even so.
+pub fn end_orphan(record: &Path) -> std::io::Result<Option<u32>> {
+    let Some(orphan) = process::read_pid_file(&record.display().to_string()) else {
+        return Ok(None);
+    };
+    // Without its start time it could be anybody's by now.
+    let known = orphan.ticks.is_some() || !cfg!(target_os = "linux");
+    let lived = known && process::is_alive(orphan);
+    if lived {
+        process::stop(orphan, GRACE)?;
+    }
+    files::remove(record)?;
+    Ok(lived.then_some(orphan.pid))
+}
+
+fn relay(sender: Sender<Option<Vec<u8>>>) -> Relay {
+    Arc::new(move |bytes| sender.send(Some(bytes.to_vec())).unwrap_or_default())
+}
+
+/// Says the lines and gives the last ones.
+fn print(receiver: &Receiver<Option<Vec<u8>>>, session: &Session) -> Vec<String> {
+    let (mut pending, mut lines) = (Vec::new(), Vec::new());
+    let mut say = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        let clean: String = text.chars().filter(|c| !c.is_control() || *c == '\t').collect();
+        session.say(&format!("          | {clean}"));
+        if lines.len() == LINES {
+            lines.remove(0);
+        }
+        lines.push(clean);
+    };
+    while let Ok(Some(bytes)) = receiver.recv() {
+        pending.extend_from_slice(&bytes);
+        while let Some(end) = pending.iter().position(|byte| *byte == b'\n') {
+            say(&pending[..end]);
+            pending.drain(..=end);
+        }
+        if pending.len() > LONGEST_LINE {
+            say(&pending);
+            pending.clear();
+        }
+    }
+    if !pending.is_empty() {
+        say(&pending);
+    }
+    lines
+}
+
+/// What is wrong with how a command ended, if anything is.
+fn complaint(ran: &Ran) -> Option<String> {
+    match ran {
+        Ran::Ended(CommandOutput { code: Some(0), .. }) => None,
+        Ran::Ended(CommandOutput { code: Some(code), .. }) => Some(format!("exit code {code}")),
+        Ran::Ended(output) => Some(match output.signal {
+            Some(signal) => format!("ended by signal {signal}"),
+            None => "ended without an exit code".into(),
+        }),
+        Ran::TimedOut(_) => Some("it took too long and was ended".into()),
+        Ran::Cancelled(_) => Some("it was ended by the cancellation".into()),
+    }
+}
+
+fn output(ran: &Ran) -> &CommandOutput {
+    match ran {
+        Ran::Ended(output) | Ran::TimedOut(output) | Ran::Cancelled(output) => output,
+    }
+}
