@@ -81,6 +81,12 @@ impl Check {
         self.spec.within.is_some()
     }
 
+    /// From here on it is looked at once, with the short time-out of a wait.
+    pub fn look_once(&mut self) {
+        (self.spec.attempts, self.spec.passes) = (Some(1), None);
+        self.spec.timeout.get_or_insert(crate::config::values::Period(default::WAIT_TIMEOUT));
+    }
+
     /// Waiting: until it passes or the deadline.
     pub fn waiting(&self) -> Policy {
         let within = self.spec.within.map_or(default::WITHIN, |within| within.0);

@@ -1,6 +1,7 @@
 //! Verifying a release: wait for what must come up, then run the whole suite once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::build::{Surroundings, build};
 use super::run::{Purpose, Run, failed, run};
@@ -19,6 +20,12 @@ pub struct Target {
     pub expected_version: Option<String>,
     /// The process that should be serving.
     pub process: Option<Started>,
+    /// Ask only what can be asked of `base_url`: the `path` checks.
+    pub only_paths: bool,
+    /// One limit over all waiting, besides `deadline`.
+    pub limit: Option<Duration>,
+    /// Look once at each, and wait for nothing.
+    pub once: bool,
 }
 
 /// The outcome of a verification.
@@ -44,12 +51,20 @@ pub fn verify(session: &Session, loaded: &Loaded, target: &Target) -> anyhow::Re
         expected_version: target.expected_version.clone(),
         process: target.process,
     };
-    let checks: Vec<Arc<super::Check>> =
-        build(&specs(loaded), &surroundings)?.into_iter().map(Arc::new).collect();
-    let awaited: Vec<_> = awaited(&checks);
+    let mut specs = specs(loaded);
+    if target.only_paths {
+        specs.retain(|(_, spec)| spec.path.is_some());
+    }
+    let mut checks = build(&specs, &surroundings)?;
+    if target.once {
+        checks.iter_mut().for_each(super::Check::look_once);
+    }
+    let checks: Vec<Arc<super::Check>> = checks.into_iter().map(Arc::new).collect();
+    let awaited: Vec<_> = if target.once { Vec::new() } else { awaited(&checks) };
     let version = target.expected_version.as_deref();
     if !awaited.is_empty() {
-        let deadline = loaded.config.deadline.map(|deadline| deadline.0);
+        let own = loaded.config.deadline.map(|deadline| deadline.0);
+        let deadline = own.into_iter().chain(target.limit).min();
         let run = run(&awaited, version, target.process, Purpose::Wait { deadline }, session);
         // Waiting decides nothing about warnings; the smoke test tells them.
         if !failed(&run.checks).is_empty() || run.cancelled.is_some() {

@@ -1,71 +1,72 @@
 //! `waveoff deploy --confirm`: record a release that others deployed, on the word of a report.
 
-use super::ending;
+use super::engine::Engine;
 use super::site::{Site, live_of};
-use super::{Session, deploy};
+use super::{Session, deploy, ending, transact};
 use crate::decide::confirmation::{Claim, refusals, saw_version};
-use crate::decide::course::{Course, Outcome};
 use crate::decide::history::{History, Release};
+use crate::decide::journal::{Begun, Way};
+use crate::decide::plan::Plan;
 use crate::decide::rollback::{Stated, read_report};
 use crate::decide::verdict::Verdict;
-use crate::deploy::run::Walk;
+use crate::deploy::new_id;
 use crate::deploy::story::Story;
-use crate::deploy::{lock, new_id};
 use crate::exit::Fault;
 use crate::host::files;
 use crate::report::v1::Report;
 
-/// Records `release` as verified when the report proves it. Nothing is started.
-pub(super) fn confirm(
+/// Says what would be recorded. Nothing is.
+pub(super) fn plan(
     session: &Session,
     site: &Site,
     release: &Release,
-    given: &str,
-    dry_run: bool,
+    given: Option<&str>,
 ) -> anyhow::Result<Report> {
+    let Stated { from, report: evidence, .. } = read(given.unwrap_or_default())?;
+    prove(session, site, release, &site.history()?, &from, &evidence)?;
+    let story = Story::new(session);
+    story.tell("confirm", &format!("{from} proves that {} is well", release.version));
+    story.tell("record", &format!("that, in {}", site.ledger.describe()));
+    let summary = format!("{} would be recorded as verified; nothing was changed", release.version);
+    Ok(ending::nothing(session, &site.scope, release, Verdict::Pass, summary))
+}
+
+/// Records `release` as verified when the report proves it. Nothing is started.
+pub(super) fn perform(
+    engine: &Engine<'_>,
+    release: &Release,
+    given: &str,
+) -> anyhow::Result<Report> {
+    let Engine { session, site, .. } = engine;
     let telling = site.telling(session)?;
     let Stated { from, report: evidence, .. } = read(given)?;
-    let prove = |history: &History| prove(session, site, release, history, &from, &evidence);
-    prove(&site.history()?)?;
-    let story = Story::new(session);
-    if dry_run {
-        story.tell("confirm", &format!("{from} proves that {} is well", release.version));
-        story.tell("record", &format!("that, in {}", site.ledger.describe()));
-        let summary =
-            format!("{} would be recorded as verified; nothing was changed", release.version);
-        return Ok(ending::nothing(session, &site.scope, release, Verdict::Pass, summary));
-    }
-    let _held = site.lock(&format!("confirm {}", release.version))?;
     let history = site.history()?;
-    prove(&history)?;
+    prove(session, site, release, &history, &from, &evidence)?;
     if is_live(&history, release) {
         let summary = format!("{} is recorded as live and verified already", release.version);
         return Ok(ending::live_already(session, &site.scope, release, summary, evidence.checks));
     }
-    let mut walk = Walk {
-        session,
-        loaded: &site.loaded,
-        ledger: site.ledger.as_ref(),
-        platform: site.platform.as_ref(),
-        id: new_id(),
+    let story = Story::new(session);
+    let version = &release.version;
+    story.tell("confirm", &format!("{}: {version} was deployed by others", site.scope));
+    story.tell("confirm", &format!("{from} proves that it is well: {}", evidence.summary));
+    if !saw_version(&evidence) {
+        let text = "no critical check looked which version answers: that is only what was said";
+        story.tell("confirm", text);
+    }
+    let begun = Begun {
+        deployment: new_id(),
+        way: Way::Confirmed,
         release: release.clone(),
         target: history.target(release).cloned(),
         live: live_of(&history),
-        story,
+        by: Some(engine.by.to_owned()),
+        reason: String::new(),
+        plan: Plan::default(),
     };
-    let version = &release.version;
-    walk.story.tell("confirm", &format!("{}: {version} was deployed by others", site.scope));
-    walk.story.tell("confirm", &format!("{from} proves that it is well: {}", evidence.summary));
-    if !saw_version(&evidence) {
-        let text = "no critical check looked which version answers: that is only what was said";
-        walk.story.tell("confirm", text);
-    }
-    let mut walked = walk.go(Course::confirmed(release.clone(), Some(lock::who())));
-    walked.checks = evidence.checks;
-    if walked.outcome == Outcome::Verified {
-        site.tell_recovery(&telling, &mut walk, &history);
-    }
-    Ok(ending::report(session, &site.scope, walk, walked, None))
+    let mut tale = transact::begin(engine, begun)?;
+    tale.checks = evidence.checks;
+    Ok(transact::conclude(site, &telling, &history, tale))
 }
 
 /// A report in a file, or the report itself.

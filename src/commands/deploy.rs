@@ -1,26 +1,30 @@
 //! `waveoff deploy`: start a release, verify it, and put the old one back when it is not well.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
-use super::confirm::confirm;
+use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
-use super::{Output, Session, Verb, ending};
+use super::{Output, Session, Verb, confirm, ending, follow, transact};
 use crate::actions;
-use crate::checks::{self, Surroundings};
-use crate::decide::course::{Course, Direction, Outcome};
+use crate::checks::{self, Surroundings, Target};
+use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
+use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
+use crate::decide::precedence::{self, Ancestry};
+use crate::decide::strategy::{self, Wanted};
 use crate::decide::verdict::{Severity, Verdict};
-use crate::deploy::run::{self, Walk};
+use crate::deploy::commands::Commands;
+use crate::deploy::new_id;
+use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
-use crate::deploy::{lock, new_id};
 use crate::exit::Fault;
-use crate::host::env;
-use crate::platforms::Order;
+use crate::host::{env, git};
 use crate::report::v1::Report;
 
 /// Arguments of `deploy`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Deploy {
     /// The version to deploy
     #[arg(long, value_name = "VERSION")]
@@ -37,12 +41,45 @@ pub struct Deploy {
     /// Deploy it although it is live already, or although its rollback target cannot be started
     #[arg(long)]
     force: bool,
+    /// Deploy it although its version or its commit is older than the live one's
+    #[arg(long)]
+    allow_downgrade: bool,
+    /// Deploy it although its migration can neither be taken back nor be lived with by the old code:
+    /// when it fails, a person is needed
+    #[arg(long)]
+    irreversible: bool,
     /// Start nothing: others deployed it, and this report of smoke-test, a file or the JSON itself,
     /// proves that it is well. Record it as verified
     #[arg(long, value_name = "FILE|JSON", conflicts_with = "force")]
     confirm: Option<String>,
+    /// How long to wait in line for a deployment that is on its way [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    queue: Option<Period>,
     #[command(flatten)]
-    site: SiteArgs,
+    slots: SlotArgs,
+    #[command(flatten)]
+    pub(super) site: SiteArgs,
+}
+
+/// Flags of strategies with slots.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+#[command(next_help_heading = "Slots")]
+struct SlotArgs {
+    /// Deploy to this slot [default: the one without the traffic]
+    #[arg(long, value_name = "SLOT")]
+    to_slot: Option<String>,
+    /// One limit over all of the idle slot's checks
+    #[arg(long, value_name = "DURATION")]
+    health_check_timeout: Option<Period>,
+    /// How long to wait between the idle slot's checks and the switch
+    #[arg(long, value_name = "DURATION")]
+    traffic_switch_delay: Option<Period>,
+    /// Keep the old slot, for a rollback at once
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "1h", require_equals = true)]
+    keep_old: Option<Period>,
+    /// How long to watch the release after it was verified
+    #[arg(long, value_name = "DURATION")]
+    watch: Option<Period>,
 }
 
 impl Verb for Deploy {
@@ -54,6 +91,7 @@ impl Verb for Deploy {
 Examples:
   waveoff deploy --version v1.4.0
   waveoff deploy --version v1.4.0 --dry-run
+  waveoff deploy --version v1.4.0 --keep-old --traffic-switch-delay 10s
   waveoff deploy --version v1.4.0 --environment staging --report report.json
   waveoff deploy --version v1.4.0 --confirm smoke.json    # deployed by others
 
@@ -62,48 +100,53 @@ Examples:
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;
         let site = self.site.open(session)?;
-        if let Some(report) = &self.confirm {
-            return confirm(session, &site, &release, report, self.dry_run);
+        // What can be refused is refused here, where it costs nothing and nobody waits in line.
+        if self.confirm.is_some() && self.dry_run {
+            return confirm::plan(session, &site, &release, self.confirm.as_deref());
         }
-        critical_checks(&site, &release)?;
-        let telling = site.telling(session)?;
-        // Damage is found before anything is made, the lock's file included.
+        if self.confirm.is_none() {
+            critical_checks(&site, &release)?;
+        }
+        site.telling(session)?;
         let history = site.history()?;
         if self.dry_run {
             return self.plan(session, &site, &history, &release);
         }
-        let _held = site.lock(&format!("deploy {}", release.version))?;
-        let history = site.history()?;
-        let story = Story::new(session);
-        if !self.force
-            && let Some(report) = already_live(session, &site, &history, &release, &story)?
-        {
-            return Ok(report);
-        }
-        let target = history.target(&release).cloned();
-        self.check(&site, &release, target.as_ref())?;
-        let mut walk = Walk {
-            session,
-            loaded: &site.loaded,
-            ledger: site.ledger.as_ref(),
-            platform: site.platform.as_ref(),
-            id: new_id(),
-            release: release.clone(),
-            target: target.clone(),
-            live: live_of(&history),
-            story,
-        };
-        tell_begin(&walk, &site);
-        let walked = walk.go(Course::deploy(release, target, Some(lock::who())));
-        let incident = site.tell(&telling, &mut walk, &walked, false);
-        if walked.outcome == Outcome::Verified {
-            site.tell_recovery(&telling, &mut walk, &history);
-        }
-        Ok(ending::report(session, &site.scope, walk, walked, incident.as_ref()))
+        let queue = self.queue.map(|queue| queue.0);
+        follow::perform(session, &self.site.clone(), Task::Deploy(Box::new(self)), queue)
     }
 }
 
 impl Deploy {
+    /// What it does, for whoever waits behind it.
+    pub(super) fn doing(&self) -> String {
+        let word = if self.confirm.is_some() { "confirm" } else { "deploy" };
+        format!("{word} {}", self.version.as_deref().unwrap_or_default())
+    }
+
+    /// Does it, with the lock.
+    pub(super) fn perform(&self, engine: &Engine<'_>) -> anyhow::Result<Report> {
+        let Engine { session, site, .. } = engine;
+        let release = self.release()?;
+        if let Some(report) = &self.confirm {
+            return confirm::perform(engine, &release, report);
+        }
+        let telling = site.telling(session)?;
+        let history = site.history()?;
+        let story = Story::new(session);
+        if !self.force
+            && let Some(report) = already_live(session, site, &history, &release, &story)?
+        {
+            return Ok(report);
+        }
+        self.refuse_older(session, &history, &release)?;
+        let begun = self.begun(session, site, &history, &release, engine.by)?;
+        site.check(&begun, self.force)?;
+        tell_begin(&story, &begun, site);
+        let tale = transact::begin(engine, begun)?;
+        Ok(transact::conclude(site, &telling, &history, tale))
+    }
+
     fn release(&self) -> anyhow::Result<Release> {
         let version = self.version.as_deref().ok_or_else(|| {
             Fault::usage("no version was given")
@@ -113,24 +156,54 @@ impl Deploy {
         named_release("", version, sha, &self.digest)
     }
 
-    /// Looks at what could be missing on either way, while leaving costs nothing.
-    fn check(
+    fn refuse_older(
         &self,
-        site: &Site,
+        session: &Session,
+        history: &History,
         release: &Release,
-        target: Option<&Release>,
     ) -> anyhow::Result<()> {
-        let order = Order { release, previous: None, direction: Direction::Forward };
-        site.platform.check(&order)?;
-        match target.map(|target| site.check_target(target)) {
-            Some(Err(error)) if !self.force => Err(Fault::usage(format!(
-                "{} could not be taken back if it failed: {error:#}",
-                release.version
-            ))
-            .hint("bring the rollback target's artifacts back, or deploy with --force")
-            .into()),
-            _ => Ok(()),
+        let Some(live) = live_of(history) else { return Ok(()) };
+        let ancestry = match (&release.sha, &live.sha) {
+            (Some(wanted), Some(live)) => git::ancestry(None, wanted, live, &session.cancel),
+            _ => Ancestry::Unknown,
+        };
+        match precedence::refuse(release, &live, ancestry, self.allow_downgrade) {
+            Some(refusal) => Err(Fault::usage(refusal.reason).hint(refusal.hint).into()),
+            None => Ok(()),
         }
+    }
+
+    fn begun(
+        &self,
+        session: &Session,
+        site: &Site,
+        history: &History,
+        release: &Release,
+        by: &str,
+    ) -> anyhow::Result<Begun> {
+        let target = history.target(release).cloned();
+        let given = |period: Option<Period>| period.map(|period| period.0);
+        let told = Overrides {
+            keep_old: given(self.slots.keep_old),
+            health_check_timeout: given(self.slots.health_check_timeout),
+            traffic_switch_delay: given(self.slots.traffic_switch_delay),
+            watch: given(self.slots.watch),
+            irreversible: self.irreversible,
+        };
+        let (setup, current) = site.survey(session, history, target.as_ref(), &told)?;
+        let wanted = Wanted { release: release.clone(), to_slot: self.slots.to_slot.clone() };
+        let plan = strategy::deploy(&setup, &current, &wanted)
+            .map_err(|refusal| Fault::usage(refusal.reason).hint(refusal.hint))?;
+        Ok(Begun {
+            deployment: new_id(),
+            way: Way::Deploy,
+            release: release.clone(),
+            target,
+            live: live_of(history),
+            by: Some(by.to_owned()),
+            reason: String::new(),
+            plan,
+        })
     }
 
     fn plan(
@@ -140,43 +213,24 @@ impl Deploy {
         history: &History,
         release: &Release,
     ) -> anyhow::Result<Report> {
-        let target = history.target(release).cloned();
-        let live = live_of(history);
-        self.check(site, release, target.as_ref())?;
+        self.refuse_older(session, history, release)?;
+        let begun = self.begun(session, site, history, release, "")?;
+        site.check(&begun, self.force)?;
         let story = Story::new(session);
-        let is_live = live.as_ref().is_some_and(|live| live.is_same(release));
+        let is_live = begun.live.as_ref().is_some_and(|live| live.is_same(release));
         if is_live && !self.force {
-            story.tell(
-                "plan",
-                &format!(
-                    "{} is live already: look whether it is well, and only \
-                otherwise:",
-                    release.version
-                ),
-            );
+            let version = &release.version;
+            let text =
+                format!("{version} is live already: look whether it is well, and only otherwise:");
+            story.tell("plan", &text);
         }
-        let order = Order { release, previous: live.as_ref(), direction: Direction::Forward };
-        for line in site.platform.plan(&order) {
-            story.tell("deploy", &line);
-        }
-        story.tell("verify", &format!("{} by the checks of {}", release.version, site.loaded.file));
-        match &target {
-            None => story.tell("rollback", "nothing to go back to: no release was verified yet"),
-            Some(target) => {
-                let direction = Direction::Back;
-                let order = Order { release: target, previous: Some(release), direction };
-                for line in site.platform.plan(&order) {
-                    story.tell("rollback", &format!("if it fails: {line}"));
-                }
-            }
-        }
-        story.tell("record", &format!("each of these in {}", site.ledger.describe()));
+        site.tell_plan(&story, &begun);
         let summary = format!("{} would be deployed; nothing was changed", release.version);
         let mut report = ending::nothing(session, &site.scope, release, Verdict::Pass, summary);
         if let Some(deployment) = &mut report.deployment {
-            deployment.live_version = live.map(|live| live.version);
-            deployment.target_sha = target.as_ref().and_then(|target| target.sha.clone());
-            deployment.target_version = target.map(|target| target.version);
+            deployment.live_version = begun.live.map(|live| live.version);
+            deployment.target_sha = begun.target.as_ref().and_then(|target| target.sha.clone());
+            deployment.target_version = begun.target.map(|target| target.version);
         }
         ending::fill_outputs(session, &mut report, None);
         Ok(report)
@@ -210,7 +264,7 @@ pub(super) fn named_release(
 /// release was started.
 pub(super) fn critical_checks(site: &Site, release: &Release) -> anyhow::Result<Vec<String>> {
     let surroundings = Surroundings {
-        base_url: site.platform.base_url().or_else(|| site.loaded.config.public.clone()),
+        base_url: site.parts.base_url(&site.parts.view()),
         expected_version: Some(release.version.clone()),
         process: None,
     };
@@ -242,12 +296,19 @@ fn already_live(
         return Ok(None);
     }
     let version = &release.version;
-    if run::contradicts(site.platform.as_ref(), release) {
-        story.tell("deploy", &format!("{version} should be live, and is not running: again"));
+    let commands = Commands::looking(session);
+    if let Some(why) = site.parts.contradiction(release, &commands) {
+        story.tell("deploy", &format!("{version} should be live, and {why}: again"));
         return Ok(None);
     }
     story.tell("verify", &format!("{version} is live since {since}; is it well?"));
-    let target = run::target(site.platform.as_ref(), release);
+    let view = site.parts.view();
+    let target = Target {
+        base_url: site.parts.base_url(&view),
+        expected_version: Some(version.clone()),
+        process: site.parts.process(&view),
+        ..Target::default()
+    };
     let seen = checks::verify(session, &site.loaded, &target)?;
     if !seen.verdict.is_pass() {
         story.tell("deploy", &format!("{version} is live, and not well: again; {}", seen.summary));
@@ -257,14 +318,14 @@ fn already_live(
     Ok(Some(ending::live_already(session, &site.scope, release, summary, seen.checks)))
 }
 
-fn tell_begin(walk: &Walk<'_>, site: &Site) {
-    let version = &walk.release.version;
-    let live = walk.live.as_ref().map_or(String::new(), |live| format!(" over {}", live.version));
-    let back = match &walk.target {
-        Some(target) => format!("if it fails, {} comes back", target.version),
+fn tell_begin(story: &Story<'_>, begun: &Begun, site: &Site) {
+    let version = &begun.release.version;
+    let live = begun.live.as_ref().map_or(String::new(), |live| format!(" over {}", live.version));
+    let back = match &begun.plan.back {
+        Some(back) => format!("if it fails, {} comes back", back.version),
         None => "there is nothing to go back to yet: no release was verified before".into(),
     };
-    walk.story.tell("deploy", &format!("{version}{live}: {}; {back}", site.scope));
+    story.tell("deploy", &format!("{version}{live}: {}; {back}", site.scope));
 }
 
 /// The commit of the run, where it is certainly the version's.

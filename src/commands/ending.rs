@@ -1,14 +1,16 @@
 //! How a deployment or rollback ended, as a report.
 
+use super::site::Site;
 use super::telling::Incidents;
+use super::transact::Tale;
 use super::{Output, Session, output};
-use crate::decide::course::Outcome;
 use crate::decide::history::Release;
+use crate::decide::journal::Begun;
+use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
+use crate::decide::words::show_duration;
 use crate::deploy::Scope;
-use crate::deploy::run::{Walk, Walked};
 use crate::exit::Exit;
-use crate::platforms::{Platform, Running};
 use crate::report::v1::{Check, Deployment, Report};
 
 /// What `deploy` and `rollback` put out.
@@ -33,45 +35,51 @@ struct Words {
     next: Option<String>,
 }
 
-/// The report of a walk.
+/// The report of a transaction. A rollback that somebody wanted and got is a success.
 pub(super) fn report(
-    session: &Session,
-    scope: &Scope,
-    walk: Walk<'_>,
-    walked: Walked,
+    site: &Site,
+    tale: Tale<'_>,
+    by_hand: bool,
     incident: Option<&Incidents>,
 ) -> Report {
-    let mut words = words(&walk, &walked.outcome);
-    if let Some(first) = walked.unrecorded.first() {
-        words.summary += &format!("; the ledger does not know all of it: {first}");
+    let (session, driven) = (tale.session, &tale.driven);
+    let begun = &driven.begun;
+    let mut words = words(&tale, by_hand);
+    if let Some(first) = driven.unrecorded.first() {
+        words.summary += &format!("; not all of it could be written down: {first}");
         // What is not in the ledger does not count: the release is well, and not verified.
         if words.exit == Exit::Pass {
             (words.verdict, words.exit) = (Verdict::Error, Exit::Error);
+            words.next = Some("make room or access for it, then `waveoff recover`".into());
         }
     }
-    let live = live(&walk, &walked.outcome);
     let mut report = session.report(words.verdict, words.summary);
     report.exit_code = words.exit.code();
     report.next = words.next;
-    report.service = Some(scope.service.to_string());
-    report.environment = Some(scope.environment.to_string());
-    report.expected_version = Some(walk.release.version.clone());
+    report.service = Some(site.scope.service.to_string());
+    report.environment = Some(site.scope.environment.to_string());
+    report.expected_version = Some(begun.release.version.clone());
     report.deployment = Some(Deployment {
-        id: walk.id.clone(),
-        version: walk.release.version.clone(),
-        sha: walk.release.sha.clone(),
-        digests: walk.release.digests.clone(),
-        target_version: walk.target.as_ref().map(|target| target.version.clone()),
-        target_sha: walk.target.as_ref().and_then(|target| target.sha.clone()),
+        id: begun.deployment.clone(),
+        version: begun.release.version.clone(),
+        sha: begun.release.sha.clone(),
+        digests: begun.release.digests.clone(),
+        target_version: back(begun).map(|target| target.version.clone()),
+        target_sha: back(begun).and_then(|target| target.sha.clone()),
         outcome: words.outcome.into(),
-        mutated: walked.mutated,
-        live_version: live,
-        failure: failure(&walked.outcome),
+        mutated: driven.mutated,
+        live_version: live(site, &tale),
+        failure: failure(&driven.outcome),
     });
-    report.steps = walk.story.steps;
-    report.checks = walked.checks;
+    report.steps = tale.story.steps;
+    report.checks = tale.checks;
     fill_outputs(session, &mut report, incident);
     report
+}
+
+/// What comes back, or would.
+fn back(begun: &Begun) -> Option<&Release> {
+    begun.plan.back.as_ref().or(begun.target.as_ref())
 }
 
 /// The report of a run that found nothing to do.
@@ -138,11 +146,21 @@ pub(super) fn fill_outputs(session: &Session, report: &mut Report, incident: Opt
     .into();
 }
 
-fn words(walk: &Walk<'_>, outcome: &Outcome) -> Words {
-    let version = &walk.release.version;
-    let target = walk.target.as_ref().map_or("", |target| target.version.as_str());
-    let took = crate::decide::words::show_duration(walk.session.elapsed());
-    let (verdict, exit, outcome, summary, next) = match outcome {
+fn words(tale: &Tale<'_>, by_hand: bool) -> Words {
+    let begun = &tale.driven.begun;
+    if let Some(fenced) = &tale.driven.fenced {
+        return Words {
+            verdict: Verdict::Error,
+            exit: Exit::Error,
+            outcome: "failed",
+            summary: format!("stopped on the way, since somebody took the lock: {fenced}"),
+            next: Some("whoever has it now finishes it; see `waveoff status`".into()),
+        };
+    }
+    let version = &begun.release.version;
+    let target = back(begun).map_or("", |target| target.version.as_str());
+    let took = show_duration(tale.session.elapsed());
+    let (verdict, exit, outcome, summary, next) = match &tale.driven.outcome {
         Outcome::Untouched(reason) => (
             Verdict::Error,
             Exit::Error,
@@ -165,7 +183,14 @@ fn words(walk: &Walk<'_>, outcome: &Outcome) -> Words {
                 "{version} failed, and there is nothing to go back to, since no release was \
                  verified before: {reason}"
             ),
-            Some(format!("{version} was left as it is, to be looked at; deploy one that is good")),
+            Some(left_behind(begun)),
+        ),
+        Outcome::RolledBack(_) if by_hand => (
+            Verdict::Pass,
+            Exit::Pass,
+            "rolled-back",
+            format!("{target} is back and verified"),
+            None,
         ),
         Outcome::RolledBack(reason) => (
             Verdict::Fail,
@@ -190,6 +215,17 @@ fn words(walk: &Walk<'_>, outcome: &Outcome) -> Words {
     Words { verdict, exit, outcome, summary, next }
 }
 
+/// What became of a first release that failed.
+fn left_behind(begun: &Begun) -> String {
+    let version = &begun.release.version;
+    let undone = begun.plan.forward.iter().any(|operation| operation.undo.is_some());
+    if undone {
+        format!("{version} was taken away again; deploy one that is good")
+    } else {
+        format!("{version} was left as it is, to be looked at; deploy one that is good")
+    }
+}
+
 fn failure(outcome: &Outcome) -> Option<String> {
     match outcome {
         Outcome::Verified => None,
@@ -203,20 +239,13 @@ fn failure(outcome: &Outcome) -> Option<String> {
 }
 
 /// What serves now, as far as anybody knows.
-fn live(walk: &Walk<'_>, outcome: &Outcome) -> Option<String> {
-    let version = |release: &Option<Release>| release.as_ref().map(|r| r.version.clone());
-    match outcome {
-        Outcome::Verified => Some(walk.release.version.clone()),
-        Outcome::RolledBack(_) => version(&walk.target),
-        Outcome::Untouched(_) => version(&walk.live),
-        Outcome::Failed(_) | Outcome::RollbackFailed { .. } => running(walk.platform),
-    }
-}
-
-/// The version that runs, when the platform can tell.
-pub(super) fn running(platform: &dyn Platform) -> Option<String> {
-    match platform.running() {
-        Running::Version(version) => Some(version),
-        Running::Unknown | Running::Nothing => None,
+fn live(site: &Site, tale: &Tale<'_>) -> Option<String> {
+    let begun = &tale.driven.begun;
+    let version = |release: Option<&Release>| release.map(|release| release.version.clone());
+    match &tale.driven.outcome {
+        Outcome::Verified => Some(begun.release.version.clone()),
+        Outcome::RolledBack(_) => version(back(begun)),
+        Outcome::Untouched(_) => version(begun.live.as_ref()),
+        Outcome::Failed(_) | Outcome::RollbackFailed { .. } => site.running(tale.session),
     }
 }

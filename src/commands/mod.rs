@@ -1,12 +1,16 @@
 //! One file per verb: arguments, then observe, decide, act, report.
 
 mod about;
+pub mod attach;
 mod confirm;
 pub mod deploy;
 mod ending;
+mod engine;
 pub mod evaluate_rollback;
+mod follow;
 pub mod init;
 pub mod notify_incident;
+pub mod recover;
 pub mod rollback;
 mod session;
 mod settings;
@@ -15,6 +19,8 @@ pub mod smoke_test;
 pub mod status;
 mod targets;
 mod telling;
+mod transact;
+pub mod unlock;
 pub mod wait_healthy;
 
 pub use session::Session;
@@ -103,7 +109,10 @@ impl Entry {
 pub const WAVEOFF: &[Entry] = &[
     entry::<deploy::Deploy>(),
     entry::<rollback::Rollback>(),
+    entry::<recover::Recover>(),
+    entry::<attach::Attach>(),
     entry::<status::Status>(),
+    entry::<unlock::Unlock>(),
     entry::<init::Init>(),
 ];
 
@@ -122,6 +131,9 @@ pub fn main_of(verb: Entry) -> ExitCode {
 pub fn main_of_many(name: &'static str, about: &'static str, verbs: &[Entry]) -> ExitCode {
     session::guard();
     let arguments = env::args();
+    if arguments.len() == 2 && arguments[1] == engine::WORD {
+        return engine::main();
+    }
     let command = Command::new(name)
         .about(about)
         .version(env!("CARGO_PKG_VERSION"))

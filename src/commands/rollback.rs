@@ -1,23 +1,26 @@
 //! `waveoff rollback`: bring a verified release back, because a person says so.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::deploy::named_release;
+use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
-use super::{Output, Session, Verb, ending};
-use crate::decide::course::{Course, Direction};
+use super::{Output, Session, Verb, ending, follow, transact};
+use crate::config::values::Period;
 use crate::decide::history::{Deployment, History, Phase, Release};
+use crate::decide::journal::{Begun, Way};
+use crate::decide::strategy::{self, Return};
 use crate::decide::verdict::Verdict;
 use crate::decide::words::same_version;
-use crate::deploy::run::Walk;
+use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
-use crate::deploy::{lock, new_id};
-use crate::exit::{Exit, Fault};
-use crate::platforms::Order;
+use crate::deploy::{new_id, runs};
+use crate::exit::Fault;
 use crate::report::v1::Report;
 
 /// Arguments of `rollback`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Rollback {
     /// The version to bring back, a verified one [default: the last verified before the live one]
     #[arg(long, value_name = "VERSION")]
@@ -37,11 +40,17 @@ pub struct Rollback {
     /// A digest or checksum of it; several with commas [repeatable]
     #[arg(long, value_name = "DIGEST", value_delimiter = ',', requires = "failed_version")]
     failed_digest: Vec<String>,
+    /// Leave the database as it is, although it was migrated since
+    #[arg(long)]
+    preserve_data: bool,
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
+    /// How long to wait in line for a deployment that is on its way [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    queue: Option<Period>,
     #[command(flatten)]
-    site: SiteArgs,
+    pub(super) site: SiteArgs,
 }
 
 impl Verb for Rollback {
@@ -59,53 +68,23 @@ Examples:
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let site = self.site.open(session)?;
-        let telling = site.telling(session)?;
+        site.telling(session)?;
         let history = site.history()?;
         if self.list {
             return Ok(list(session, &site, &history));
         }
         let route = self.choose(&site, &history)?;
+        let begun = self.begun(session, &site, &history, &route, "")?;
+        site.check(&begun, false)?;
         if self.dry_run {
-            return Ok(plan(session, &site, &route));
+            site.tell_plan(&Story::new(session), &begun);
+            let version = &route.target.version;
+            let summary = format!("{version} would be brought back; nothing was changed");
+            let target = &route.target;
+            return Ok(ending::nothing(session, &site.scope, target, Verdict::Pass, summary));
         }
-        let _held = site.lock(&format!("rollback to {}", route.target.version))?;
-        // Whoever held the lock before may have changed what there is to go back from.
-        let route = self.choose(&site, &site.history()?)?;
-        let reason = self.reason();
-        let Route { from, target } = route;
-        let release = from.release().clone();
-        let mut walk = Walk {
-            session,
-            loaded: &site.loaded,
-            ledger: site.ledger.as_ref(),
-            platform: site.platform.as_ref(),
-            id: from.id(),
-            release: release.clone(),
-            target: Some(target.clone()),
-            live: Some(release.clone()),
-            story: Story::new(session),
-        };
-        let (old, new) = (&release.version, &target.version);
-        walk.story.tell("rollback", &format!("{}: from {old} to {new}: {reason}", site.scope));
-        let walked = walk.go(match &from {
-            From::Ours(_) => Course::back(release.clone(), target.clone(), reason),
-            From::Elsewhere(_) => {
-                let by = Some(lock::who());
-                Course::failed_elsewhere(release.clone(), target.clone(), by, reason)
-            }
-        });
-        let mut incident = site.tell(&telling, &mut walk, &walked, true);
-        if self.failed_version.is_some() && walked.mutated {
-            // What failed elsewhere is told elsewhere, by this key.
-            incident = incident.or_else(|| Some(site.untold(&walk)));
-        }
-        let mut report = ending::report(session, &site.scope, walk, walked, incident.as_ref());
-        if report.exit_code == Exit::RolledBack.code() {
-            (report.verdict, report.exit_code) = (Verdict::Pass, Exit::Pass.code());
-            report.summary = format!("{new} is back and verified");
-            report.next = None;
-        }
-        Ok(report)
+        let queue = self.queue.map(|queue| queue.0);
+        follow::perform(session, &self.site.clone(), Task::Rollback(Box::new(self)), queue)
     }
 }
 
@@ -140,6 +119,66 @@ impl From {
 }
 
 impl Rollback {
+    /// What it does, for whoever waits behind it.
+    pub(super) fn doing(&self) -> String {
+        match &self.to {
+            Some(version) => format!("rollback to {version}"),
+            None => "rollback".into(),
+        }
+    }
+
+    /// Does it, with the lock.
+    pub(super) fn perform(&self, engine: &Engine<'_>) -> anyhow::Result<Report> {
+        let Engine { session, site, .. } = engine;
+        let telling = site.telling(session)?;
+        // Whoever had the lock before may have changed what there is to go back from.
+        let history = site.history()?;
+        let route = self.choose(site, &history)?;
+        let begun = self.begun(session, site, &history, &route, engine.by)?;
+        site.check(&begun, false)?;
+        let (old, new) = (&begun.release.version, &route.target.version);
+        let text = format!("{}: from {old} to {new}: {}", site.scope, begun.reason);
+        Story::new(session).tell("rollback", &text);
+        let tale = transact::begin(engine, begun)?;
+        Ok(transact::conclude(site, &telling, &history, tale))
+    }
+
+    fn begun(
+        &self,
+        session: &Session,
+        site: &Site,
+        history: &History,
+        route: &Route,
+        by: &str,
+    ) -> anyhow::Result<Begun> {
+        let Route { from, target } = route;
+        let failed = from.release();
+        let (setup, mut current) =
+            site.survey(session, history, Some(target), &Overrides::default())?;
+        let migrated = runs::migration_since(&site.scope, &site.state, history, target)?;
+        if let Some(schema) = &migrated {
+            current.schema.clone_from(schema);
+        }
+        let (preserve_data, migrated) = (self.preserve_data, migrated.is_some());
+        let way = Return { failed, target, preserve_data, migrated };
+        let plan = strategy::rollback(&setup, &current, &way)
+            .map_err(|refusal| Fault::usage(refusal.reason).hint(refusal.hint))?;
+        let way = match from {
+            From::Ours(_) => Way::Rollback,
+            From::Elsewhere(_) => Way::FailedElsewhere,
+        };
+        Ok(Begun {
+            deployment: from.id(),
+            way,
+            release: failed.clone(),
+            target: Some(target.clone()),
+            live: Some(failed.clone()),
+            by: Some(by.to_owned()),
+            reason: self.reason(by),
+            plan,
+        })
+    }
+
     /// Everything that can be refused is refused here, before anything is touched.
     fn choose(&self, site: &Site, history: &History) -> anyhow::Result<Route> {
         let (from, live) = match self.failed()? {
@@ -166,7 +205,6 @@ impl Rollback {
                 .hint("name another one with --to; `waveoff rollback --list` shows them")
                 .into());
         }
-        site.check_target(&target)?;
         Ok(Route { from, target })
     }
 
@@ -176,8 +214,7 @@ impl Rollback {
         named_release("failed-", version, sha, &self.failed_digest).map(Some)
     }
 
-    fn reason(&self) -> String {
-        let who = lock::who();
+    fn reason(&self, who: &str) -> String {
         match &self.reason {
             Some(reason) => format!("{reason} (by hand: {who})"),
             None => format!("by hand: {who}"),
@@ -229,20 +266,4 @@ fn list(session: &Session, site: &Site, history: &History) -> Report {
     report.expected_version = None;
     report.outputs.insert("candidates".into(), names.join("\n"));
     report
-}
-
-fn plan(session: &Session, site: &Site, route: &Route) -> Report {
-    let story = Story::new(session);
-    let order = Order {
-        release: &route.target,
-        previous: Some(route.from.release()),
-        direction: Direction::Back,
-    };
-    for line in site.platform.plan(&order) {
-        story.tell("rollback", &line);
-    }
-    let version = &route.target.version;
-    story.tell("verify", &format!("{version} by the checks of {}", site.loaded.file));
-    let summary = format!("{version} would be brought back; nothing was changed");
-    ending::nothing(session, &site.scope, &route.target, Verdict::Pass, summary)
 }

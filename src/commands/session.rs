@@ -1,5 +1,6 @@
 //! One run of a verb: what all verbs have in common, from the first line to the exit code.
 
+use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -21,7 +22,7 @@ use crate::report::{console, junit, markdown};
 pub(super) const DEFAULT_CONFIG: &str = "waveoff.yml";
 
 /// Flags of every verb.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output and configuration")]
 pub(super) struct Common {
     /// Read this file instead of `waveoff.yml` (which may be absent)
@@ -54,23 +55,47 @@ pub struct Session {
     wall: SystemTime,
     /// Set by SIGINT, SIGTERM and SIGHUP.
     pub cancel: Cancel,
+    detached: Option<Detached>,
+}
+
+/// What a run has instead of a terminal and a configuration of its own.
+#[derive(Debug)]
+struct Detached {
+    log: Mutex<std::fs::File>,
+    loaded: Loaded,
 }
 
 impl Session {
     pub(super) fn begin(entry: Entry, matches: &ArgMatches) -> anyhow::Result<Self> {
         let common = Common::from_arg_matches(matches)
             .map_err(|error| Fault::usage(error.to_string().trim().to_owned()))?;
+        Self::of(entry.name, common)
+    }
+
+    /// A run without flags.
+    pub(super) fn plain(entry: &'static str) -> anyhow::Result<Self> {
+        Self::of(entry, Common::default())
+    }
+
+    fn of(entry: &'static str, common: Common) -> anyhow::Result<Self> {
         let mut mask = Mask::default();
         let secrets = env::all().into_iter().collect();
         mask.merge(&Mask::of_variables(&secrets));
         Ok(Self {
-            entry: entry.name,
+            entry,
             common,
             mask: Mutex::new(mask),
             started: Moment::now(),
             wall: clock::wall(),
             cancel: Cancel::on_signals()?,
+            detached: None,
         })
+    }
+
+    /// The same run without a terminal: what it says goes into `log`.
+    pub(super) fn detach(self, log: std::fs::File, loaded: Loaded) -> Self {
+        self.hide_all(&loaded.mask);
+        Self { detached: Some(Detached { log: Mutex::new(log), loaded }), ..self }
     }
 
     /// The configuration: the file that was named, or `waveoff.yml` if it is there.
@@ -78,6 +103,9 @@ impl Session {
     /// # Errors
     /// When it cannot be read or is wrong.
     pub fn config(&self) -> anyhow::Result<Option<Loaded>> {
+        if let Some(detached) = &self.detached {
+            return Ok(Some(detached.loaded.clone()));
+        }
         let loaded = match &self.common.config {
             Some(file) => config::load(file)?,
             None if files::exists(DEFAULT_CONFIG) => config::load(DEFAULT_CONFIG)?,
@@ -102,7 +130,7 @@ impl Session {
     /// Keeps a text out of everything that is written, in a CI's log too.
     pub fn hide(&self, secret: &str) {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
-        if actions::is_ci() {
+        if actions::is_ci() && self.detached.is_none() {
             terminal::err(&actions::add_mask(secret));
         }
     }
@@ -134,7 +162,12 @@ impl Session {
     /// Prints a line for people, unless they asked for quiet. What comes from outside must not
     /// move the cursor or ring the bell.
     pub fn say(&self, line: &str) {
-        if !self.common.quiet {
+        if let Some(detached) = &self.detached {
+            let line = console::clean(&self.masked(line)) + "\n";
+            let mut log = detached.log.lock().unwrap_or_else(PoisonError::into_inner);
+            // A full disk must not end a deployment.
+            log.write_all(line.as_bytes()).unwrap_or_default();
+        } else if !self.common.quiet {
             self.print(&console::clean(&self.masked(line)));
         }
     }
@@ -145,6 +178,7 @@ impl Session {
             && !self.common.no_progress
             && !self.common.quiet
             && !actions::is_ci()
+            && self.detached.is_none()
     }
 
     /// Prints what is masked and clean.
@@ -175,6 +209,12 @@ impl Session {
         }
     }
 
+    /// The report with all secrets masked.
+    pub(super) fn masked_report(&self, report: &Report) -> serde_json::Result<Report> {
+        let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        report.map_texts(|text| mask.apply_to_value(text))
+    }
+
     /// Writes everything that is to be written and gives the exit code.
     pub(super) fn finish(&self, result: anyhow::Result<Report>) -> Exit {
         let (report, exit) = match &result {
@@ -192,8 +232,7 @@ impl Session {
             }
         };
         // Masked text by text, before anything is quoted or escaped.
-        let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let written = report.map_texts(|text| mask.apply_to_value(text));
+        let written = self.masked_report(&report);
         let failed = match written.map_err(anyhow::Error::from) {
             Ok(report) => self.write(&report, result.is_ok()),
             Err(error) => vec![error],
@@ -256,6 +295,30 @@ impl Session {
         let text = console::render(&report.map_texts(console::clean)?, self.common.quiet, colour);
         self.print(text.trim_end());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+impl Session {
+    /// One that says nothing and that no signal cancels.
+    pub(crate) fn silent() -> Self {
+        let common = Common {
+            config: None,
+            json: false,
+            report: None,
+            junit: None,
+            quiet: true,
+            no_progress: true,
+        };
+        Self {
+            entry: "test",
+            common,
+            mask: Mutex::default(),
+            started: Moment::now(),
+            wall: clock::wall(),
+            cancel: Cancel::default(),
+            detached: None,
+        }
     }
 }
 

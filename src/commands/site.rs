@@ -1,20 +1,31 @@
-//! What `deploy`, `rollback` and `status` have in common: which service, where it is remembered,
-//! how it is started.
+//! What the verbs of a deployment have in common: which service, where it is remembered, how it is
+//! started.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::Session;
-use crate::config::Loaded;
+use crate::config::transaction::TransactionSpec;
+use crate::config::{Config, Loaded};
 use crate::decide::history::{History, Live, Release};
+use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
+use crate::decide::plan::{Act, Direction};
+use crate::decide::strategy::{Current, Setup};
+use crate::deploy::commands::Commands;
+use crate::deploy::current::{self, Where};
+use crate::deploy::describe::describe;
 use crate::deploy::ledger::{self, Ledger};
-use crate::deploy::{Scope, State, lock};
+use crate::deploy::parts::Parts;
+use crate::deploy::setup::{self, Overrides};
+use crate::deploy::state::ENVIRONMENT;
+use crate::deploy::story::Story;
+use crate::deploy::{Scope, State};
 use crate::exit::Fault;
-use crate::host::lock::Held;
-use crate::platforms::{self, Order, Platform};
+use crate::platforms::Order;
 
 /// Flags that name a service.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 #[command(next_help_heading = "Where")]
 pub(super) struct SiteArgs {
     /// The service [default: `service` in waveoff.yml]
@@ -26,28 +37,50 @@ pub(super) struct SiteArgs {
     /// The state folder, which must survive the job [default: `state` in waveoff.yml, else
     /// ~/.local/state/waveoff]
     #[arg(long, value_name = "FOLDER")]
-    state: Option<String>,
+    pub(super) state: Option<String>,
 }
 
 /// A service in an environment.
 pub(super) struct Site {
     pub(super) loaded: Loaded,
+    pub(super) spec: TransactionSpec,
     pub(super) scope: Scope,
     pub(super) state: State,
     pub(super) ledger: Box<dyn Ledger>,
-    pub(super) platform: Box<dyn Platform>,
+    pub(super) parts: Parts,
 }
 
 impl SiteArgs {
     /// Reads the configuration and opens what it names. Nothing is made or changed.
     pub(super) fn open(&self, session: &Session) -> anyhow::Result<Site> {
-        let loaded = session.needed_config()?;
-        let scope =
-            Scope::of(&loaded.config, self.service.as_deref(), self.environment.as_deref())?;
-        let state = State::of(&loaded.config, self.state.as_deref())?;
+        self.of(session.needed_config()?)
+    }
+
+    /// Opens what a configuration names. Nothing is made or changed.
+    pub(super) fn of(&self, loaded: Loaded) -> anyhow::Result<Site> {
+        let (scope, state) = self.place(Some(&loaded.config))?;
+        let spec = loaded.transaction()?;
         let ledger = ledger::open(&loaded.config, &scope, &state)?;
-        let platform = platforms::of(&loaded.config, &scope, &state)?;
-        Ok(Site { loaded, scope, state, ledger, platform })
+        let parts = Parts::of(&loaded, &spec, &scope, &state)?;
+        Ok(Site { loaded, spec, scope, state, ledger, parts })
+    }
+
+    /// What is named, and the folder of its state. Nothing is made or looked at.
+    pub(super) fn place(&self, config: Option<&Config>) -> anyhow::Result<(Scope, State)> {
+        let (service, environment) = (self.service.as_deref(), self.environment.as_deref());
+        let state = self.state.as_deref();
+        match (config, service) {
+            (Some(config), _) => {
+                Ok((Scope::of(config, service, environment)?, State::of(config, state)?))
+            }
+            (None, Some(service)) => {
+                let scope = Scope::new(service, environment.unwrap_or(ENVIRONMENT))?;
+                Ok((scope, State::named(state)?))
+            }
+            (None, None) => Err(Fault::usage("the service has no name")
+                .hint("give --service, or name a waveoff.yml with --config")
+                .into()),
+        }
     }
 }
 
@@ -59,19 +92,80 @@ impl Site {
         Ok(History::of(&records, service.as_str(), environment.as_str()))
     }
 
-    /// Takes the lock.
-    pub(super) fn lock(&self, doing: &str) -> anyhow::Result<Held> {
-        lock::take(&self.scope, &self.state, doing)
+    /// How releases are exchanged, and what there is now.
+    pub(super) fn survey(
+        &self,
+        session: &Session,
+        history: &History,
+        target: Option<&Release>,
+        told: &Overrides,
+    ) -> anyhow::Result<(Setup, Current)> {
+        let Self { scope, state, parts, spec, .. } = self;
+        let setup = setup::setup(spec, parts, scope, state, told);
+        let place = Where { scope, state, parts, spec, tag_file: &setup.tag_file };
+        let current = current::look(&place, history, target, &Commands::looking(session))?;
+        Ok((setup, current))
     }
 
-    /// Looks whether a rollback target could be started, before anything depends on it.
-    pub(super) fn check_target(&self, target: &Release) -> anyhow::Result<()> {
-        // A ledger may be anybody's: what comes out of it is as foreign as a flag.
-        target.version.parse::<Version>().map_err(|why| {
-            Fault::error(format!("the ledger's rollback target is not to be used: {why}"))
-        })?;
-        let direction = crate::decide::course::Direction::Back;
-        self.platform.check(&Order { release: target, previous: None, direction })
+    /// Says what a plan would do, and what would take it back.
+    pub(super) fn tell_plan(&self, story: &Story<'_>, begun: &Begun) {
+        let tell = |act: &Act, before: &str| {
+            for line in describe(&self.parts, &self.spec, act) {
+                story.tell(act.word(), &format!("{before}{line}"));
+            }
+        };
+        for operation in begun.plan.forward.iter().chain(&begun.plan.cleanup) {
+            tell(&operation.act, "");
+        }
+        if begun.way == Way::Deploy {
+            for operation in begun.plan.forward.iter().rev() {
+                operation.undo.iter().for_each(|undo| tell(undo, "if it fails: "));
+            }
+            if begun.plan.back.is_none() {
+                story.tell("rollback", "nothing to go back to: no release was verified yet");
+            }
+        }
+        story.tell("record", &format!("each of these in {}", self.ledger.describe()));
+    }
+
+    /// Looks, while leaving costs nothing, whether everything that a plan will start can be
+    /// started, on either way; `force` lets the way back be missing.
+    pub(super) fn check(&self, begun: &Begun, force: bool) -> anyhow::Result<()> {
+        let plan = &begun.plan;
+        if let Some(router) = &self.parts.router {
+            router.check(&self.parts.slots)?;
+        }
+        for operation in &plan.forward {
+            self.check_act(&operation.act)?;
+            let Some(undo) = &operation.undo else { continue };
+            if let Err(error) = self.check_act(undo)
+                && !force
+            {
+                let version = &begun.release.version;
+                let text = format!("{version} could not be taken back if it failed: {error:#}");
+                return Err(Fault::usage(text)
+                    .hint("bring the rollback target's artifacts back, or deploy with --force")
+                    .into());
+            }
+        }
+        Ok(())
+    }
+
+    fn check_act(&self, act: &Act) -> anyhow::Result<()> {
+        let Act::Place { component, slot, release, direction, .. } = act else { return Ok(()) };
+        if *direction == Direction::Back {
+            // A ledger may be anybody's: what comes out of it is as foreign as a flag.
+            release.version.parse::<Version>().map_err(|why| {
+                Fault::error(format!("the ledger's rollback target is not to be used: {why}"))
+            })?;
+        }
+        let order = Order { release, previous: None, direction: *direction };
+        self.parts.platform(component, slot.as_ref())?.check(&order)
+    }
+
+    /// The version that serves, when that is known.
+    pub(super) fn running(&self, session: &Session) -> Option<String> {
+        self.parts.version(&Commands::looking(session))
     }
 }
 

@@ -3,11 +3,11 @@
 use clap::Args;
 
 use super::site::{Site, SiteArgs, live_of};
-use super::{Output, Session, Verb, ending, output};
+use super::{Output, Session, Verb, output};
 use crate::decide::history::{Deployment, History, Live, Phase};
 use crate::decide::verdict::Verdict;
-use crate::deploy::{lock, run};
-use crate::platforms::Running;
+use crate::deploy::commands::Commands;
+use crate::deploy::lock;
 use crate::report::v1::Report;
 
 /// Deployments that are shown.
@@ -40,8 +40,9 @@ Examples:
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let site = self.site.open(session)?;
         let history = site.history()?;
-        let owner = lock::owner(&site.scope, &site.state)?;
-        let seen = judge(&site, &history, owner.is_some());
+        let owner = lock::owner(&site.scope, &site.state)?.map(|owner| owner.to_string());
+        let seen = judge(session, &site, &history, owner.is_some());
+        let owner = lock::owner(&site.scope, &site.state)?.map(|owner| owner.to_string());
         let verified = history.verified().first().map(|d| (*d).clone());
         show(session, &site, &history, &seen, verified.as_ref(), owner.as_deref());
         let mut report = session.report(seen.verdict, seen.summary);
@@ -72,14 +73,16 @@ struct Seen {
     since: Option<String>,
 }
 
-fn judge(site: &Site, history: &History, busy: bool) -> Seen {
-    let platform = site.platform.as_ref();
+fn judge(session: &Session, site: &Site, history: &History, busy: bool) -> Seen {
     let scope = &site.scope;
+    let commands = Commands::looking(session);
+    let contradiction =
+        live_of(history).and_then(|release| site.parts.contradiction(&release, &commands));
     let seen = |verdict, summary, next: Option<&str>| Seen {
         verdict,
         summary,
         next: next.map(str::to_owned),
-        version: ending::running(platform),
+        version: site.running(session),
         since: None,
     };
     match history.live() {
@@ -97,14 +100,13 @@ fn judge(site: &Site, history: &History, busy: bool) -> Seen {
             ),
             Some("look at what runs, then deploy a release that is good, or `waveoff rollback`"),
         ),
-        Live::Verified(release, _) if run::contradicts(platform, &release) => seen(
+        Live::Verified(release, _) if contradiction.is_some() => seen(
             Verdict::Fail,
-            match platform.running() {
-                Running::Version(other) => {
-                    format!("{scope}: {} should run, and {other} does", release.version)
-                }
-                _ => format!("{scope}: {} should run, and nothing does", release.version),
-            },
+            format!(
+                "{scope}: {} should run, and {}",
+                release.version,
+                contradiction.unwrap_or_default()
+            ),
             Some("`waveoff deploy` the version that should run: it is started and verified again"),
         ),
         Live::Verified(release, since) => Seen {

@@ -3,15 +3,15 @@
 
 use super::Session;
 use super::site::Site;
+use super::transact::Tale;
 use crate::channels::{self, Outcome as Told, Telling};
 use crate::checks;
-use crate::decide::course::Outcome;
 use crate::decide::history::{Deployment, History, Phase, Release};
 use crate::decide::incident::{Ending, Incident, Recovery};
 use crate::decide::incident_key::Incident as Key;
+use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
 use crate::deploy::lock;
-use crate::deploy::run::{Walk, Walked};
 use crate::host::{clock, env, files};
 
 /// Incidents that one good release ends at most: telling is slow, and older ones are old news.
@@ -32,8 +32,9 @@ impl Site {
     }
 
     /// The incident of a walk that others tell.
-    pub(super) fn untold(&self, walk: &Walk<'_>) -> Incidents {
-        let key = self.key(&walk.release, walk.target.as_ref(), &walk.id);
+    pub(super) fn untold(&self, tale: &Tale<'_>) -> Incidents {
+        let begun = &tale.driven.begun;
+        let key = self.key(&begun.release, begun.target.as_ref(), &begun.deployment);
         Incidents { key, locations: Vec::new() }
     }
 
@@ -49,11 +50,10 @@ impl Site {
     pub(super) fn tell(
         &self,
         telling: &Telling,
-        walk: &mut Walk<'_>,
-        walked: &Walked,
+        tale: &mut Tale<'_>,
         wanted_back: bool,
     ) -> Option<Incidents> {
-        let (ending, reason) = match &walked.outcome {
+        let (ending, reason) = match &tale.driven.outcome {
             Outcome::Verified | Outcome::Untouched(_) => return None,
             Outcome::RolledBack(_) if wanted_back => return None,
             Outcome::RolledBack(reason) => (Ending::RolledBack, reason.clone()),
@@ -63,33 +63,34 @@ impl Site {
             }
         };
         // What has been cancelled is still told.
-        walk.session.cancel.shield();
-        let key = self.key(&walk.release, walk.target.as_ref(), &walk.id);
+        tale.session.cancel.shield();
+        let begun = tale.driven.begun.clone();
+        let key = self.key(&begun.release, begun.target.as_ref(), &begun.deployment);
         let incident = Incident {
             key: key.clone(),
             service: self.scope.service.to_string(),
             environment: self.scope.environment.to_string(),
-            failed: walk.release.clone(),
-            target: walk.target.clone(),
+            failed: begun.release.clone(),
+            target: begun.plan.back.clone().or(begun.target.clone()),
             ending,
             reason,
             severity: None,
             when: clock::rfc3339(clock::wall()),
-            deployment: Some(walk.id.clone()),
+            deployment: Some(begun.deployment.clone()),
             run_url: run_url(),
             ticket: None,
-            forensics: self.keep(walk, walked),
-            steps: walk.story.steps.clone(),
-            failed_checks: checks::failed(&walked.checks).into_iter().cloned().collect(),
+            forensics: self.keep(tale),
+            steps: tale.story.steps.clone(),
+            failed_checks: checks::failed(&tale.checks).into_iter().cloned().collect(),
         };
-        let from = walk.session.elapsed();
-        let told = channels::tell_all(walk.session, telling, &incident);
-        let locations = said(walk, from, &told);
+        let from = tale.session.elapsed();
+        let told = channels::tell_all(tale.session, telling, &incident);
+        let locations = said(tale, from, &told);
         Some(Incidents { key, locations })
     }
 
     /// Ends the incidents of the deployments that failed since the last one that was good.
-    pub(super) fn tell_recovery(&self, telling: &Telling, walk: &mut Walk<'_>, before: &History) {
+    pub(super) fn tell_recovery(&self, telling: &Telling, tale: &mut Tale<'_>, before: &History) {
         let failed = before.deployments.iter().rev().take_while(|d| d.phase != Phase::Verified);
         let open: Vec<&Deployment> =
             failed.filter(|d| d.mutated && d.reason.is_some()).take(ENDED).collect();
@@ -98,31 +99,34 @@ impl Site {
             let recovery = Recovery {
                 key: self.key(&deployment.release, target, &deployment.id),
                 when: clock::rfc3339(clock::wall()),
-                version: Some(walk.release.version.clone()),
-                note: Some(format!("{} was deployed and verified", walk.release.version)),
+                version: Some(tale.driven.begun.release.version.clone()),
+                note: Some(format!(
+                    "{} was deployed and verified",
+                    tale.driven.begun.release.version
+                )),
                 run_url: run_url(),
             };
-            let from = walk.session.elapsed();
-            let told = channels::resolve_all(walk.session, telling, &recovery);
-            said(walk, from, &told);
+            let from = tale.session.elapsed();
+            let told = channels::resolve_all(tale.session, telling, &recovery);
+            said(tale, from, &told);
         }
     }
 
     /// Keeps the last lines that the failed release wrote; where, if that could be done.
-    fn keep(&self, walk: &Walk<'_>, walked: &Walked) -> Option<String> {
-        if walked.diagnostics.is_empty() {
+    fn keep(&self, tale: &Tale<'_>) -> Option<String> {
+        if tale.diagnostics.is_empty() {
             return None;
         }
-        let name = format!("{}.log", walk.id);
+        let name = format!("{}.log", tale.driven.begun.deployment);
         let file = self.state.folder(&self.scope).join("incidents").join(name);
-        let text = walk.session.masked(&(walked.diagnostics.join("\n") + "\n"));
+        let text = tale.session.masked(&(tale.diagnostics.join("\n") + "\n"));
         // An incident without its log is better than none.
         files::replace(&file, text.as_bytes()).ok().map(|()| file.display().to_string())
     }
 }
 
 /// Says what became of the channels; gives where the incident can be read.
-fn said(walk: &mut Walk<'_>, from: std::time::Duration, told: &[Told]) -> Vec<String> {
+fn said(tale: &mut Tale<'_>, from: std::time::Duration, told: &[Told]) -> Vec<String> {
     let mut locations = Vec::new();
     for outcome in told {
         let (verdict, text) = match &outcome.result {
@@ -133,7 +137,7 @@ fn said(walk: &mut Walk<'_>, from: std::time::Duration, told: &[Told]) -> Vec<St
             }
             Err(why) => (Verdict::Error, why.clone()),
         };
-        walk.story.step("notify", from, verdict, format!("{}: {text}", outcome.channel));
+        tale.story.step("notify", from, verdict, format!("{}: {text}", outcome.channel));
     }
     locations
 }

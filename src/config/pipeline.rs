@@ -22,18 +22,18 @@ pub enum PlatformSpec {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ProcessSpec {
-    /// The program that serves; it gets `WAVEOFF_VERSION` and `PORT`, and `{{version}}` and `{{port}}` in its arguments are replaced.
+    /// The program that serves; it gets `WAVEOFF_VERSION` and `PORT`, and in its arguments `{{version}}`, `{{port}}`, and where there are any `{{slot}}` and `{{component}}` are replaced.
     pub start: Argv,
-    /// Its working folder; `{{version}}` is replaced.
+    /// Its working folder; the same is replaced.
     pub dir: Option<String>,
-    /// The port it serves on.
+    /// The port it serves on; in a slot it is the slot's, whatever stands here.
     pub port: Option<u16>,
     /// Its environment besides the caller's.
     #[serde(default)]
     pub env: BTreeMap<String, Secret>,
-    /// Where its process id is kept; in the state folder if absent.
+    /// Where its process id is kept; in the state folder if absent. With slots `{{slot}}` must stand in it, with components `{{component}}`.
     pub pid_file: Option<String>,
-    /// Where its output goes; in the state folder if absent.
+    /// Where its output goes; in the state folder if absent. With slots `{{slot}}` must stand in it, with components `{{component}}`.
     pub log_file: Option<String>,
     /// The time between SIGTERM and SIGKILL; 30s if absent.
     pub grace: Option<Period>,
@@ -48,7 +48,9 @@ pub struct CommandPlatformSpec {
     pub deploy: Argv,
     /// Brings `WAVEOFF_VERSION` back; the deploy command if absent.
     pub rollback: Option<Argv>,
-    /// Prints the version that runs, for `status`.
+    /// Stops what runs in the slot in `WAVEOFF_SLOT`, and does not mind when nothing does; needed for slots.
+    pub stop: Option<Argv>,
+    /// Prints the version that runs, in the slot in `WAVEOFF_SLOT` where there are slots.
     pub running: Option<Argv>,
     /// The commands' environment besides the caller's.
     #[serde(default)]

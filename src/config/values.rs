@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 /// Implements `Deserialize` by reading a scalar as text and parsing it.
 macro_rules! read_as_text {
@@ -69,6 +69,12 @@ impl FromStr for Period {
             Ok(period) => Ok(Self(period)),
             Err(_) => Err(format!("`{trimmed}` is not a duration; {WANTED}")),
         }
+    }
+}
+
+impl Serialize for Period {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

@@ -7,8 +7,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::course::Direction;
 use super::history::Release;
+
+/// Which way a release is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// To the new release.
+    Forward,
+    /// To the rollback target.
+    Back,
+}
 
 /// A place for a release beside another one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,8 +111,9 @@ pub enum Act {
     Switch {
         /// Where to.
         route: Route,
-        /// The release that answers there.
-        release: Release,
+        /// The release that answers there, as far as it is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        release: Option<Release>,
     },
     /// Lets the requests that a slot still has come to their end.
     Drain {
@@ -155,6 +165,30 @@ pub enum Act {
         /// The release that runs again.
         release: Release,
     },
+    /// Does nothing: it gives what is taken back (`undo`) its place in the order.
+    Mark,
+}
+
+impl Act {
+    /// What it is, in a word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Act::SaveTag { .. } => "save",
+            Act::Migrate { .. } => "migrate",
+            Act::Restore { .. } => "restore",
+            Act::Place { direction: Direction::Forward, .. } => "deploy",
+            Act::Place { direction: Direction::Back, .. } => "rollback",
+            Act::Clear { .. } => "stop",
+            Act::Switch { .. } => "switch",
+            Act::Drain { .. } => "drain",
+            Act::Keep { .. } => "keep",
+            Act::Pause { .. } => "wait",
+            Act::Verify { .. } => "verify",
+            Act::Watch { .. } => "watch",
+            Act::Compare { .. } => "compare",
+            Act::Mark => "mark",
+        }
+    }
 }
 
 /// An act, with the one that takes it back.
@@ -191,6 +225,10 @@ impl Operation {
 pub struct Plan {
     /// The strategy's name in the configuration.
     pub strategy: String,
+    /// What runs again when everything was taken back, as far as it is known. A rollback by hand is
+    /// never taken back, and has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back: Option<Release>,
     /// What is done, in order; when one fails, those before it and it are taken back in reverse.
     pub forward: Vec<Operation>,
     /// What proves that the old release is back, after everything was taken back.

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::commands::Session;
 use crate::decide::observation::CommandOutput;
 use crate::host::files;
-use crate::host::process::{self, CommandSpec, Ran, Relay};
+use crate::host::process::{self, CommandSpec, Ran, Relay, Started};
 use crate::host::signals::Cancel;
 use crate::platforms::Trouble;
 use crate::report::mask::is_secret_name;
@@ -112,35 +112,63 @@ impl<'a> Commands<'a> {
 
     fn kept(&self, command: &CommandSpec, timeout: Duration, relay: Relay) -> std::io::Result<Ran> {
         let cancel = &self.session.cancel;
-        let Some(record) = &self.record else {
-            return process::run(command, timeout, cancel, Some(relay));
-        };
-        let ran = process::run_kept(command, timeout, cancel, Some(relay), |started| {
-            let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-            files::replace(record, format!("{} {ticks}\n", started.pid).as_bytes())
-        });
-        files::remove(record)?;
-        ran
+        match &self.record {
+            None => process::run(command, timeout, cancel, Some(relay)),
+            Some(record) => run_recorded(command, timeout, cancel, relay, record),
+        }
     }
 }
 
-/// Ends the command that a deployment left behind when it was killed, if one runs; gives its
-/// process id.
+fn run_recorded(
+    command: &CommandSpec,
+    timeout: Duration,
+    cancel: &Cancel,
+    relay: Relay,
+    record: &Path,
+) -> std::io::Result<Ran> {
+    let command = command.clone().kept_in(&record.display().to_string());
+    let ran = process::run_kept(&command, timeout, cancel, Some(relay), |started| {
+        let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
+        files::replace(record, format!("{} {ticks}\n", started.pid).as_bytes())
+    });
+    match ran {
+        // What was left running on purpose goes on.
+        Ok(_) => files::remove(record)?,
+        // Where it could not be gone with to its end, it must not go on alone.
+        Err(_) => end_orphan(record).map(drop)?,
+    }
+    ran
+}
+
+/// Ends the command that a deployment left behind when it was killed, if one runs, with all that
+/// is in its process group; gives its process id. A daemon that has left the group goes on.
 ///
 /// # Errors
-/// When it lives on even so.
+/// When it lives on even so, or the record is there and cannot be read.
 pub fn end_orphan(record: &Path) -> std::io::Result<Option<u32>> {
-    let Some(orphan) = process::read_pid_file(&record.display().to_string()) else {
-        return Ok(None);
+    let text = match files::read(record) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
     };
-    // Without its start time it could be anybody's by now.
-    let known = orphan.ticks.is_some() || !cfg!(target_os = "linux");
-    let lived = known && process::is_alive(orphan);
-    if lived {
-        process::stop(orphan, GRACE)?;
-    }
+    let name = record.display().to_string();
+    // A command begins after its record is whole. What a torn one is about never ran.
+    let orphan = text.ends_with('\n').then(|| process::read_pid_file(&name)).flatten();
+    let ended = match orphan {
+        Some(orphan) if is_known(orphan) && process::is_alive(orphan) => {
+            process::stop(orphan, GRACE)?;
+            true
+        }
+        Some(orphan) => process::stop_remains(orphan, &name, GRACE)?,
+        None => false,
+    };
     files::remove(record)?;
-    Ok(lived.then_some(orphan.pid))
+    Ok(orphan.filter(|_| ended).map(|orphan| orphan.pid))
+}
+
+/// Without its start time it could be anybody's by now.
+fn is_known(process: Started) -> bool {
+    process.ticks.is_some() || !cfg!(target_os = "linux")
 }
 
 fn relay(sender: Sender<Option<Vec<u8>>>) -> Relay {
@@ -195,3 +223,7 @@ fn output(ran: &Ran) -> &CommandOutput {
         Ran::Ended(output) | Ran::TimedOut(output) | Ran::Cancelled(output) => output,
     }
 }
+
+#[cfg(test)]
+#[path = "commands_tests.rs"]
+mod tests;

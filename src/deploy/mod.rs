@@ -2,10 +2,20 @@
 //!
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
+mod chain;
 pub mod commands;
+pub mod current;
+pub mod describe;
+pub mod drive;
+pub mod hands;
+pub mod journal;
 pub mod ledger;
 pub mod lock;
-pub mod run;
+pub mod migration;
+pub mod parts;
+pub mod runs;
+pub mod setup;
+pub mod slots;
 pub mod state;
 pub mod story;
 

@@ -96,6 +96,11 @@ impl State {
         Self { root: root.into() }
     }
 
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The folder of a service in an environment. It may not be there yet.
     pub fn folder(&self, scope: &Scope) -> PathBuf {
         self.root.join(scope.service.as_str()).join(scope.environment.as_str())

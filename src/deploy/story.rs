@@ -41,4 +41,20 @@ impl<'a> Story<'a> {
             duration_ms: took.as_millis() as u64,
         });
     }
+
+    /// Says how an operation ended that began at `from`, and keeps it for the report under its
+    /// own name.
+    pub fn operation(
+        &mut self,
+        word: &str,
+        name: &str,
+        from: Duration,
+        verdict: Verdict,
+        detail: String,
+    ) {
+        self.step(word, from, verdict, detail);
+        if let Some(step) = self.steps.last_mut() {
+            name.clone_into(&mut step.name);
+        }
+    }
 }

@@ -24,6 +24,12 @@ pub fn wall() -> SystemTime {
     SystemTime::now()
 }
 
+/// The time of day in milliseconds since 1970 in UTC.
+pub fn unix_ms() -> u64 {
+    let since = wall().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    since.as_millis() as u64
+}
+
 /// A time of day as RFC 3339 in UTC, to the millisecond.
 pub fn rfc3339(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()

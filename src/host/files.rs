@@ -54,6 +54,20 @@ pub fn replace(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Replaces a file as [`replace`] does; only its owner may read it.
+///
+/// # Errors
+/// When any of the steps fails; the old file is then as it was.
+pub fn replace_private(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
+    let folder = folder_of(path.as_ref());
+    fs::create_dir_all(folder)?;
+    let mut file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;
+    file.write_all(content)?;
+    file.as_file().sync_all()?;
+    file.persist(path.as_ref()).map_err(|error| error.error)?;
+    sync_folder(folder)
+}
+
 /// Temporary files are private; what we leave is for whoever may read the folder.
 #[cfg(unix)]
 fn open_to_all(path: &Path) -> io::Result<()> {
@@ -105,15 +119,42 @@ pub fn open_log(path: impl AsRef<Path>) -> io::Result<File> {
 /// # Errors
 /// When it cannot be read.
 pub fn last_lines(path: impl AsRef<Path>, count: usize) -> io::Result<Vec<String>> {
-    use std::io::{Seek, SeekFrom};
-    let mut file = File::open(path)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(256 << 10)))?;
-    let mut bytes = Vec::new();
-    file.take(256 << 10).read_to_end(&mut bytes)?;
+    let (bytes, _) = tail(path, 256 << 10)?;
     let text = String::from_utf8_lossy(&bytes);
     let lines: Vec<&str> = text.lines().collect();
     Ok(lines[lines.len().saturating_sub(count)..].iter().map(|line| (*line).to_owned()).collect())
+}
+
+/// The last bytes of a file, at most `most`, and whether there are more before them.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn tail(path: impl AsRef<Path>, most: u64) -> io::Result<(Vec<u8>, bool)> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = File::open(path)?;
+    let before = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(before))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    Ok((bytes, before > 0))
+}
+
+/// The names of what is in a folder, sorted; names that are no text are left out. A folder that is
+/// not there has nothing in it.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn names(folder: impl AsRef<Path>) -> io::Result<Vec<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(entry?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// Removes a file; one that is not there is no error.
@@ -168,4 +209,28 @@ pub fn real_path(path: impl AsRef<Path>) -> io::Result<std::path::PathBuf> {
             },
         }
     }
+}
+
+/// Removes a folder with everything in it.
+///
+/// # Errors
+/// When that is not possible.
+pub fn remove_folder(folder: impl AsRef<Path>) -> io::Result<()> {
+    fs::remove_dir_all(folder)
+}
+
+/// What a file has from `offset` on, 1 MiB at most; nothing when it is not there.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn read_from(path: impl AsRef<Path>, offset: u64) -> io::Result<Vec<u8>> {
+    use std::io::{Seek, SeekFrom};
+    let mut file = match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    file.seek(SeekFrom::Start(offset))?;
+    let mut bytes = Vec::new();
+    file.take(1 << 20).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

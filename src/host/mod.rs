@@ -3,11 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place where they are allowed")]
 
 pub mod clock;
+pub mod detach;
 pub mod env;
 pub mod files;
+pub mod git;
 pub mod github;
 pub mod http;
 pub mod lock;
+pub mod pid;
 pub mod process;
 pub mod room;
 pub mod signals;

@@ -1,5 +1,7 @@
 //! Programs: run with bounds, started for good, asked whether they live, stopped.
 
+mod group;
+
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -11,6 +13,10 @@ use super::signals::Cancel;
 use crate::config::values::{Argv, Secret};
 use crate::decide::observation::CommandOutput;
 
+use group::signal_group;
+pub(in crate::host) use group::stat;
+pub use group::{Started, is_alive, read_pid_file, stop, stop_remains};
+
 /// Output that is kept of each stream: its end.
 const KEPT: usize = 64 << 10;
 /// How often a child is asked whether it has ended.
@@ -20,6 +26,10 @@ const TICK: Duration = Duration::from_millis(10);
 const DRAIN: Duration = Duration::from_millis(300);
 /// Time between SIGTERM and SIGKILL for a command that is out of time.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// The variable that names the file in which a program's process id is kept. By it a group is
+/// known whose leader is gone.
+const KEPT_IN: &str = "WAVEOFF_RECORD";
 
 /// A program to run, as data: never a shell string.
 #[derive(Debug, Clone)]
@@ -36,6 +46,14 @@ impl CommandSpec {
     /// A program in the caller's folder and environment.
     pub fn new(argv: Argv) -> Self {
         Self { argv, env: Vec::new(), dir: None }
+    }
+
+    /// The same, with the name of the file in which its process id will be kept: see
+    /// [`stop_remains`].
+    #[must_use]
+    pub fn kept_in(mut self, file: &str) -> Self {
+        self.env.push((KEPT_IN.into(), Secret::new(file)));
+        self
     }
 
     /// The same, waiting for a line before it begins.
@@ -212,15 +230,6 @@ impl Tail {
     }
 }
 
-/// A program that goes on after us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
-    /// Its process id, which is its process group's too.
-    pub pid: u32,
-    /// When it started, in the kernel's ticks: with the id it names one process for ever.
-    pub ticks: Option<u64>,
-}
-
 /// Becomes the program that its arguments name once a line comes in; ends when none will.
 const GATE: [&str; 3] = ["/bin/sh", "-c", "read -r _ && exec \"$0\" \"$@\" </dev/null"];
 
@@ -252,106 +261,16 @@ fn open_gate(
     let pid = child.id();
     let started = Started { pid, ticks: stat(pid).map(|stat| stat.ticks) };
     let go = child.stdin.take();
-    keep(started)?;
-    go.map_or(Ok(()), |mut go| go.write_all(b"\n"))?;
+    let open = keep(started).and_then(|()| match go {
+        Some(mut go) => go.write_all(b"\n"),
+        None => Ok(()),
+    });
+    // The gate is shut for good by now, and what stood behind it has ended or does so at once.
+    if let Err(error) = open {
+        child.wait()?;
+        return Err(error);
+    }
     Ok(started)
-}
-
-/// The process that a pid file names: its id, and behind it, if we wrote it, its start time. A
-/// file that is not there or holds something else names none.
-pub fn read_pid_file(file: &str) -> Option<Started> {
-    let text = super::files::read_text(file).ok()?;
-    let mut words = text.split_whitespace();
-    let pid = words.next()?.parse().ok().filter(|pid| *pid != 0)?;
-    Some(Started { pid, ticks: words.next().and_then(|ticks| ticks.parse().ok()) })
-}
-
-/// Whether exactly this process lives. One that has ended and was not waited for does not.
-pub fn is_alive(process: Started) -> bool {
-    if cfg!(target_os = "linux") {
-        return stat(process.pid).is_some_and(|stat| {
-            stat.lives() && process.ticks.is_none_or(|known| known == stat.ticks)
-        });
-    }
-    signal_group(process.pid, None)
-}
-
-/// Ends a process and its group: SIGTERM, `grace`, SIGKILL. Returns whether they went by
-/// themselves. A child that outlives its leader may hold the port, and would answer for the next.
-///
-/// # Errors
-/// When it lives on even so.
-pub fn stop(process: Started, grace: Duration) -> io::Result<bool> {
-    if !is_alive(process) {
-        return Ok(true);
-    }
-    signal_group(process.pid, Some(false));
-    if gone_within(process, grace) {
-        return Ok(true);
-    }
-    signal_group(process.pid, Some(true));
-    if gone_within(process, GRACE) {
-        return Ok(false);
-    }
-    Err(io::Error::other(format!("process {} does not end, even by SIGKILL", process.pid)))
-}
-
-fn gone_within(process: Started, limit: Duration) -> bool {
-    let started = Moment::now();
-    let nobody = Cancel::default();
-    while is_alive(process) || group_lives(process.pid) {
-        if started.elapsed() >= limit {
-            return false;
-        }
-        nobody.sleep(TICK);
-    }
-    true
-}
-
-/// Whether anything in a process group lives. What has ended and was not waited for does not.
-fn group_lives(group: u32) -> bool {
-    if cfg!(target_os = "linux") {
-        let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-        let mut pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        return pids.any(|pid| stat(pid).is_some_and(|stat| stat.group == group && stat.lives()));
-    }
-    signal_group(group, None)
-}
-
-/// What the kernel says of a process.
-struct Stat {
-    state: char,
-    group: u32,
-    threads: u32,
-    ticks: u64,
-}
-
-impl Stat {
-    fn lives(&self) -> bool {
-        match self.state {
-            // Its first thread has ended; while another one lives, so do its sockets.
-            'Z' => self.threads > 1,
-            'X' => false,
-            _ => true,
-        }
-    }
-}
-
-fn stat(pid: u32) -> Option<Stat> {
-    parse_stat(&super::files::read_text(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// Reads `/proc/PID/stat` (proc(5)): the state letter, the group, the number of threads and the
-/// start time are fields 3, 5, 20 and 22. The name in parentheses may contain anything,
-/// parentheses too.
-fn parse_stat(text: &str) -> Option<Stat> {
-    let fields: Vec<&str> = text[text.rfind(')')? + 1..].split_whitespace().collect();
-    Some(Stat {
-        state: fields.first()?.chars().next()?,
-        group: fields.get(2)?.parse().ok()?,
-        threads: fields.get(17)?.parse().ok()?,
-        ticks: fields.get(19)?.parse().ok()?,
-    })
 }
 
 #[cfg(unix)]
@@ -381,24 +300,6 @@ fn end_group(child: &mut Child) -> io::Result<ExitStatus> {
     }
     signal_group(pid, Some(true));
     child.wait()
-}
-
-/// Signals a group: none asks whether it is there, false is SIGTERM, true is SIGKILL. Tells
-/// whether it could be signalled.
-#[cfg(unix)]
-fn signal_group(pid: u32, kill: Option<bool>) -> bool {
-    use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
-    let Some(group) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return false };
-    match kill {
-        None => test_kill_process_group(group).is_ok(),
-        Some(false) => kill_process_group(group, Signal::TERM).is_ok(),
-        Some(true) => kill_process_group(group, Signal::KILL).is_ok(),
-    }
-}
-
-#[cfg(not(unix))]
-fn signal_group(_: u32, _: Option<bool>) -> bool {
-    false
 }
 
 #[cfg(unix)]

@@ -1,3 +1,4 @@
+use super::group::parse_stat;
 use super::*;
 
 fn sh(script: &str) -> CommandSpec {

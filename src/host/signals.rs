@@ -17,6 +17,8 @@ const SHIELDED: u8 = 2;
 #[derive(Debug, Clone, Default)]
 pub struct Cancel {
     shared: Arc<(Mutex<Option<&'static str>>, Condvar)>,
+    /// What came while the shield was up.
+    missed: Arc<Mutex<Option<&'static str>>>,
     mode: Arc<AtomicU8>,
 }
 
@@ -37,9 +39,6 @@ impl Cancel {
         std::thread::Builder::new().name("signals".into()).spawn(move || {
             for signal in signals.forever() {
                 let mode = setter.mode.load(Ordering::SeqCst);
-                if mode == SHIELDED {
-                    continue;
-                }
                 if mode == HASTY && setter.reason().is_some() {
                     // The default action ends the process; if it cannot, it was asked once already.
                     signal_hook::low_level::emulate_default_handler(signal).unwrap_or_default();
@@ -66,6 +65,7 @@ impl Cancel {
     /// Asks everybody to stop.
     pub fn set(&self, reason: &'static str) {
         if self.mode.load(Ordering::SeqCst) == SHIELDED {
+            *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason);
             return;
         }
         let (state, woken) = &*self.shared;
@@ -74,16 +74,22 @@ impl Cancel {
     }
 
     /// From here on a second signal does not end the process either: something is half done, and
-    /// whoever sleeps still wakes at the first one.
+    /// whoever sleeps still wakes at the first one. Takes a shield down: what came meanwhile
+    /// counts now.
     pub fn stay(&self) {
         self.mode.store(PATIENT, Ordering::SeqCst);
+        let missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner).take();
+        missed.into_iter().for_each(|reason| self.set(reason));
     }
 
     /// Withdraws a cancellation and heeds no signal from here on: what runs now must come to its
     /// end, as a rollback must. SIGQUIT and SIGKILL still end the process.
     pub fn shield(&self) {
         self.mode.store(SHIELDED, Ordering::SeqCst);
-        *self.shared.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let cancelled = self.shared.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if cancelled.is_some() {
+            *self.missed.lock().unwrap_or_else(PoisonError::into_inner) = cancelled;
+        }
     }
 
     /// Why to stop, if so.

@@ -4,6 +4,14 @@ use std::io;
 
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reading, Unit};
 
+/// The name of this machine in its network; empty where it has none.
+pub fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return super::env::var("COMPUTERNAME").unwrap_or_default();
+}
+
 /// The share of the file system of `path` that is in use, counted as `df` does: what is used of
 /// what an ordinary user could use.
 pub fn disk(path: &str) -> Observation {
@@ -53,6 +61,26 @@ pub fn load() -> Observation {
     observed("load average of the last minute".into(), Unit::Number, load)
 }
 
+/// How many connections to a port of this machine are open, as the kernel tells (proc(5),
+/// `/proc/net/tcp`); none where there is no such file.
+pub fn connections_to(port: u16) -> usize {
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"];
+    let texts = tables.iter().map(|table| super::files::read_text(table).unwrap_or_default());
+    texts.map(|text| established(&text, port)).sum()
+}
+
+fn established(table: &str, port: u16) -> usize {
+    const ESTABLISHED: &str = "01";
+    let own = format!(":{port:04X}");
+    let mut count = 0;
+    for line in table.lines().skip(1) {
+        let mut fields = line.split_whitespace().skip(1);
+        let (local, state) = (fields.next().unwrap_or_default(), fields.nth(1));
+        count += usize::from(local.ends_with(&own) && state == Some(ESTABLISHED));
+    }
+    count
+}
+
 fn observed(what: String, unit: Unit, value: Result<f64, String>) -> Observation {
     match value {
         Ok(value) => Observation::Reading(Reading { what, value, unit }),
@@ -74,6 +102,16 @@ mod tests {
         assert_eq!(used, Some(0.75));
         assert_eq!(memory_used("MemTotal: 0 kB\nMemAvailable: 0 kB"), None);
         assert_eq!(memory_used("garbage"), None);
+    }
+
+    #[test]
+    fn d4_open_connections_are_counted_at_our_end() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue\n\
+            0: 0100007F:1F90 00000000:0000 0A 00000000:00000000\n\
+            1: 0100007F:1F90 0100007F:C001 01 00000000:00000000\n\
+            2: 0100007F:C001 0100007F:1F90 01 00000000:00000000\n";
+        assert_eq!(established(table, 8080), 1);
+        assert_eq!(established(table, 8081), 0);
     }
 
     #[test]

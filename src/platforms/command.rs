@@ -3,10 +3,11 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use super::{Order, Platform, Running, Trouble, environment, without_ours};
+use super::{Log, Order, Place, Platform, Running, Trouble, environment, ours, surroundings};
 use crate::config::pipeline::CommandPlatformSpec;
-use crate::decide::course::Direction;
+use crate::config::values::{Argv, Secret};
 use crate::decide::observation::CommandOutput;
+use crate::decide::plan::Direction;
 use crate::deploy::Scope;
 use crate::deploy::commands::Commands;
 use crate::exit::Fault;
@@ -22,13 +23,26 @@ const ASKING: Duration = Duration::from_secs(30);
 pub(super) struct Command {
     spec: CommandPlatformSpec,
     scope: Scope,
+    place: Place,
     /// The last lines of the last run.
     tail: Mutex<Vec<String>>,
 }
 
 impl Command {
-    pub(super) fn new(spec: CommandPlatformSpec, scope: &Scope) -> Self {
-        Self { spec, scope: scope.clone(), tail: Mutex::default() }
+    pub(super) fn new(
+        spec: CommandPlatformSpec,
+        place: &Place,
+        scope: &Scope,
+    ) -> anyhow::Result<Self> {
+        if let (Some((slot, _)), None) = (&place.slot, &spec.stop) {
+            return Err(Fault::usage(format!(
+                "platform.command: nothing says how what runs in the slot {slot} is stopped"
+            ))
+            .hint("write `stop: [./your-stop-script]`; it gets the slot in WAVEOFF_SLOT")
+            .into());
+        }
+        let (scope, place) = (scope.clone(), place.clone());
+        Ok(Self { spec, scope, place, tail: Mutex::default() })
     }
 
     fn command(&self, order: &Order<'_>) -> CommandSpec {
@@ -36,9 +50,26 @@ impl Command {
             Direction::Forward => &self.spec.deploy,
             Direction::Back => self.spec.rollback.as_ref().unwrap_or(&self.spec.deploy),
         };
-        let mut env = environment(order, &self.scope);
+        self.with(argv, environment(order, &self.scope, &self.place))
+    }
+
+    /// One that is about whatever runs there.
+    fn about_place(&self, argv: &Argv) -> CommandSpec {
+        let mut env = surroundings(&self.scope, &self.place);
+        env.push(ours(("VERSION", String::new())));
+        self.with(argv, env)
+    }
+
+    fn with(&self, argv: &Argv, mut env: Vec<(String, Secret)>) -> CommandSpec {
         env.extend(self.spec.env.clone());
         CommandSpec { argv: argv.clone(), env, dir: self.spec.dir.clone() }
+    }
+
+    fn run(&self, command: &CommandSpec, commands: &Commands<'_>) -> Result<(), Trouble> {
+        let timeout = self.spec.timeout.map_or(TIMEOUT, |timeout| timeout.0);
+        let ran = commands.run(command, timeout);
+        *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = commands.tail();
+        ran
     }
 }
 
@@ -55,30 +86,34 @@ impl Platform for Command {
     }
 
     fn check(&self, order: &Order<'_>) -> anyhow::Result<()> {
-        match process::missing(&self.command(order)) {
-            Some(missing) => {
-                Err(Fault::usage(format!("the deploy command cannot run: {missing}")).into())
+        let stop = self.spec.stop.as_ref().filter(|_| self.place.slot.is_some());
+        let stop = stop.map(|argv| ("stop", self.about_place(argv)));
+        for (what, command) in [("deploy", self.command(order))].into_iter().chain(stop) {
+            if let Some(missing) = process::missing(&command) {
+                return Err(
+                    Fault::usage(format!("the {what} command cannot run: {missing}")).into()
+                );
             }
-            None => Ok(()),
         }
+        Ok(())
     }
 
     fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble> {
-        let timeout = self.spec.timeout.map_or(TIMEOUT, |timeout| timeout.0);
-        let ran = commands.run(&self.command(order), timeout);
-        *self.tail.lock().unwrap_or_else(PoisonError::into_inner) = commands.tail();
-        ran
+        self.run(&self.command(order), commands)
     }
 
-    fn stop(&self, _: &Commands<'_>) -> Result<(), Trouble> {
-        Err(Trouble::new("the command platform has no command that stops a release"))
+    fn stop(&self, commands: &Commands<'_>) -> Result<(), Trouble> {
+        match &self.spec.stop {
+            Some(argv) => self.run(&self.about_place(argv), commands),
+            None => {
+                Err(Trouble::new("platform.command has no `stop`: nothing says how it is stopped"))
+            }
+        }
     }
 
     fn running(&self) -> Running {
         let Some(argv) = &self.spec.running else { return Running::Unknown };
-        let env = without_ours().chain(self.spec.env.clone()).collect();
-        let command = CommandSpec { argv: argv.clone(), env, dir: self.spec.dir.clone() };
-        let ran = process::run(&command, ASKING, &Cancel::default(), None);
+        let ran = process::run(&self.about_place(argv), ASKING, &Cancel::default(), None);
         let Ok(Ran::Ended(CommandOutput { code: Some(0), stdout, .. })) = ran else {
             return Running::Unknown;
         };
@@ -87,7 +122,7 @@ impl Platform for Command {
     }
 
     fn base_url(&self) -> Option<String> {
-        None
+        self.place.slot.as_ref().map(|(_, port)| format!("http://localhost:{port}"))
     }
 
     fn process(&self) -> Option<Started> {
@@ -97,51 +132,17 @@ impl Platform for Command {
     fn diagnostics(&self) -> Vec<String> {
         self.tail.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+
+    /// The last lines of the last command that was run here; what it started writes elsewhere.
+    fn log(&self, _: &str, most: u64) -> std::io::Result<Log> {
+        let mut text: String = self.diagnostics().iter().map(|line| format!("{line}\n")).collect();
+        let most = usize::try_from(most).unwrap_or(usize::MAX);
+        let from = text.ceil_char_boundary(text.len().saturating_sub(most));
+        text.drain(..from);
+        Ok(Log { text, is_cut: from > 0 })
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::values::Argv;
-    use crate::decide::history::Release;
-
-    fn argv(words: &[&str]) -> Argv {
-        Argv(words.iter().map(|word| (*word).to_owned()).collect())
-    }
-
-    #[test]
-    fn d11_going_back_is_the_same_command_unless_there_is_one_for_it() {
-        let scope = Scope::new("shop", "test").unwrap();
-        let mut spec = super::super::short(&argv(&["./ship"]));
-        let v1 = Release { version: "v1".into(), ..Release::default() };
-        let v2 = Release { version: "v2".into(), sha: Some("0f".into()), ..Release::default() };
-        let back = Order { release: &v1, previous: Some(&v2), direction: Direction::Back };
-        let command = Command::new(spec.clone(), &scope).command(&back);
-        assert_eq!(command.argv, argv(&["./ship"]));
-        let variable = |name: &str| {
-            let found = command.env.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.expose().to_owned())
-        };
-        assert_eq!(variable("WAVEOFF_VERSION").as_deref(), Some("v1"));
-        assert_eq!(variable("WAVEOFF_PREVIOUS_VERSION").as_deref(), Some("v2"));
-        assert_eq!(variable("WAVEOFF_PREVIOUS_SHA").as_deref(), Some("0f"));
-        assert_eq!(variable("WAVEOFF_SHA").as_deref(), Some(""), "not the caller's own");
-        assert_eq!(variable("WAVEOFF_DIRECTION").as_deref(), Some("back"));
-        assert_eq!(variable("WAVEOFF_INPUTS").as_deref(), Some(""), "our inputs are ours");
-        spec.rollback = Some(argv(&["./unship"]));
-        assert_eq!(Command::new(spec, &scope).command(&back).argv, argv(&["./unship"]));
-    }
-
-    #[test]
-    fn what_runs_is_what_the_command_prints() {
-        let scope = Scope::new("shop", "test").unwrap();
-        let running = |words: &[&str]| {
-            let running = Some(argv(words));
-            let spec = CommandPlatformSpec { running, ..super::super::short(&argv(&["true"])) };
-            Command::new(spec, &scope).running()
-        };
-        assert_eq!(running(&["echo", " v1 "]), Running::Version("v1".into()));
-        assert_eq!(running(&["true"]), Running::Nothing);
-        assert_eq!(running(&["false"]), Running::Unknown);
-    }
-}
+#[path = "command_tests.rs"]
+mod tests;

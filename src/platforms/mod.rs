@@ -7,8 +7,9 @@ mod process;
 use crate::config::Config;
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::values::{Argv, Secret};
-use crate::decide::course::Direction;
 use crate::decide::history::Release;
+use crate::decide::naming::Name;
+use crate::decide::plan::Direction;
 use crate::deploy::commands::Commands;
 use crate::deploy::{Scope, State};
 use crate::exit::Fault;
@@ -67,7 +68,8 @@ pub trait Platform {
     /// What is missing.
     fn check(&self, order: &Order<'_>) -> anyhow::Result<()>;
 
-    /// Starts a release in place of the one that runs. Forward it heeds a cancellation.
+    /// Starts a release in place of the one that runs. Forward it heeds a cancellation. Called
+    /// again after it was interrupted, at any point, it ends as if it had not been.
     ///
     /// # Errors
     /// What went wrong; what runs then is not known.
@@ -90,6 +92,22 @@ pub trait Platform {
 
     /// The last lines of what the release wrote, 100 at most.
     fn diagnostics(&self) -> Vec<String>;
+
+    /// What a version wrote since it was started last, as far as it is kept: at most `most` bytes
+    /// of it, the last ones.
+    ///
+    /// # Errors
+    /// When it cannot be read. That nothing was written is none.
+    fn log(&self, version: &str, most: u64) -> std::io::Result<Log>;
+}
+
+/// What a release wrote.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Log {
+    /// The text.
+    pub text: String,
+    /// Whether something before it is missing.
+    pub is_cut: bool,
 }
 
 /// Where a component is started.
@@ -99,6 +117,38 @@ pub struct Place {
     pub component: Option<String>,
     /// The slot and its port, where there are slots.
     pub slot: Option<(String, u16)>,
+}
+
+impl Place {
+    /// Looks whether its names are names: they become parts of arguments and file names.
+    fn check(&self) -> Result<(), Fault> {
+        let slot = self.slot.as_ref().map(|(name, _)| ("slot", name));
+        let component = self.component.as_ref().map(|name| ("component", name));
+        for (what, name) in slot.into_iter().chain(component) {
+            name.parse::<Name>().map_err(|why| Fault::usage(format!("{what}: {why}")))?;
+        }
+        Ok(())
+    }
+
+    /// What can be filled in for `{{component}}`, `{{slot}}` and `{{port}}`.
+    fn variables(&self) -> Vec<(&'static str, String)> {
+        let component = self.component.iter().map(|name| ("component", name.clone()));
+        let slot = self
+            .slot
+            .iter()
+            .flat_map(|(name, port)| [("slot", name.clone()), ("port", port.to_string())]);
+        component.chain(slot).collect()
+    }
+
+    /// A file name of its own in the state folder: `process.pid` when this is the service's own
+    /// place, else `process-backend-blue.pid`. A dash in a name is doubled, so that no two places
+    /// have one file: `a` in `b-c` is not `a-b` in `c`.
+    fn file(&self, stem: &str, ending: &str) -> String {
+        let slot = self.slot.as_ref().map(|(name, _)| name);
+        let parts = self.component.iter().chain(slot);
+        let parts: String = parts.map(|name| format!("-{}", name.replace('-', "--"))).collect();
+        format!("{stem}{parts}.{ending}")
+    }
 }
 
 /// The platform of a kind, bound to a place. A new kind is a file of its own and a line here.
@@ -111,10 +161,10 @@ pub fn at(
     scope: &Scope,
     state: &State,
 ) -> anyhow::Result<Box<dyn Platform>> {
-    let _ = place;
+    place.check()?;
     Ok(match spec.clone() {
-        PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, scope, state)?),
-        PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, scope)),
+        PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, place, scope, state)?),
+        PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, place, scope)?),
     })
 }
 
@@ -151,6 +201,7 @@ fn short(deploy: &Argv) -> CommandPlatformSpec {
     CommandPlatformSpec {
         deploy: deploy.clone(),
         rollback: None,
+        stop: None,
         running: None,
         env: std::collections::BTreeMap::new(),
         dir: None,
@@ -163,13 +214,12 @@ fn short(deploy: &Argv) -> CommandPlatformSpec {
 const OURS: [&str; 6] = ["INPUTS", "TOKEN", "REPORT", "JUNIT", "JSON", "QUIET"];
 
 /// What every program that we start may know about the release.
-fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
+fn environment(order: &Order<'_>, scope: &Scope, place: &Place) -> Vec<(String, Secret)> {
     let previous = order.previous;
     let direction = match order.direction {
         Direction::Forward => "forward",
         Direction::Back => "back",
     };
-    // What is not known is empty, so that nothing of the caller's own comes through.
     let variables = [
         ("VERSION", order.release.version.clone()),
         ("SHA", order.release.sha.clone().unwrap_or_default()),
@@ -177,14 +227,30 @@ fn environment(order: &Order<'_>, scope: &Scope) -> Vec<(String, Secret)> {
         ("PREVIOUS_VERSION", previous.map(|release| release.version.clone()).unwrap_or_default()),
         ("PREVIOUS_SHA", previous.and_then(|release| release.sha.clone()).unwrap_or_default()),
         ("DIRECTION", direction.to_owned()),
-        ("SERVICE", scope.service.to_string()),
-        ("ENVIRONMENT", scope.environment.to_string()),
     ];
-    let variables = variables.map(|(name, value)| (format!("WAVEOFF_{name}"), Secret::new(value)));
-    variables.into_iter().chain(without_ours()).collect()
+    variables.map(ours).into_iter().chain(surroundings(scope, place)).collect()
 }
 
-/// Variables that blot out ours.
-fn without_ours() -> impl Iterator<Item = (String, Secret)> {
-    OURS.iter().map(|name| (format!("WAVEOFF_{name}"), Secret::default()))
+/// What every program that we start may know about where it is.
+pub(crate) fn surroundings(scope: &Scope, place: &Place) -> Vec<(String, Secret)> {
+    let (slot, port) = match &place.slot {
+        Some((name, port)) => (name.clone(), port.to_string()),
+        None => Default::default(),
+    };
+    let variables = [
+        ("SERVICE", scope.service.to_string()),
+        ("ENVIRONMENT", scope.environment.to_string()),
+        ("COMPONENT", place.component.clone().unwrap_or_default()),
+        ("SLOT", slot),
+        ("PORT", port.clone()),
+    ];
+    // Without a slot, a `PORT` of the caller's is none of ours.
+    let plain = place.slot.iter().map(|_| ("PORT".to_owned(), Secret::new(&*port)));
+    let variables = variables.map(ours).into_iter().chain(plain);
+    variables.chain(OURS.map(|name| ours((name, String::new())))).collect()
+}
+
+/// What is not known is empty, so that nothing of the caller's own comes through.
+pub(crate) fn ours((name, value): (&str, String)) -> (String, Secret) {
+    (format!("WAVEOFF_{name}"), Secret::new(value))
 }

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Order, Platform, Running, Trouble, environment};
+use super::{Log, Order, Place, Platform, Running, Trouble, environment};
 use crate::config::pipeline::ProcessSpec;
 use crate::config::values::{Argv, Secret};
-use crate::decide::course::Direction;
 use crate::decide::observation::Observation;
+use crate::decide::plan::Direction;
 use crate::decide::template::{names, render_lossy};
 use crate::deploy::commands::Commands;
 use crate::deploy::{Scope, State};
@@ -26,33 +26,54 @@ const MARK: &str = "--- waveoff starts ";
 pub(super) struct Process {
     spec: ProcessSpec,
     scope: Scope,
+    place: Place,
     pid_file: String,
     log: String,
 }
 
 impl Process {
-    pub(super) fn new(spec: ProcessSpec, scope: &Scope, state: &State) -> anyhow::Result<Self> {
-        let texts = spec.start.0.iter().chain(&spec.dir);
-        for name in texts.flat_map(|text| names(text)) {
+    /// The port of a slot wins over the configured one.
+    pub(super) fn new(
+        spec: ProcessSpec,
+        place: &Place,
+        scope: &Scope,
+        state: &State,
+    ) -> anyhow::Result<Self> {
+        let port = place.slot.as_ref().map(|(_, port)| *port).or(spec.port);
+        let spec = ProcessSpec { port, ..spec };
+        let known = place.variables();
+        let is_known = |name: &str| known.iter().any(|(known, _)| *known == name);
+        for name in spec.start.0.iter().chain(&spec.dir).flat_map(|text| names(text)) {
             match name.as_str() {
                 "version" => {}
-                "port" if spec.port.is_some() => {}
+                "port" if port.is_some() => {}
+                name if is_known(name) => {}
                 "port" => return Err(wrong("`{{port}}` is used, and there is no `port`").into()),
+                "slot" => return Err(wrong("`{{slot}}` is used, and there are no slots").into()),
+                "component" => {
+                    return Err(
+                        wrong("`{{component}}` is used, and there are no components").into()
+                    );
+                }
                 _ => return Err(wrong(&format!("`{{{{{name}}}}}` is not known")).into()),
             }
         }
         let folder = state.folder(scope);
-        let or = |given: &Option<String>, name: &str| {
-            given.clone().unwrap_or_else(|| folder.join(name).display().to_string())
+        let of = |key: &str, given: &Option<String>, ending: &str| match given {
+            Some(text) => own_file(key, text, place),
+            None => Ok(folder.join(place.file("process", ending)).display().to_string()),
         };
-        let (pid_file, log) =
-            (or(&spec.pid_file, "process.pid"), or(&spec.log_file, "process.log"));
-        Ok(Self { spec, scope: scope.clone(), pid_file, log })
+        let pid_file = of("pid-file", &spec.pid_file, "pid")?;
+        let log = of("log-file", &spec.log_file, "log")?;
+        Ok(Self { spec, scope: scope.clone(), place: place.clone(), pid_file, log })
     }
 
     fn command(&self, order: &Order<'_>) -> CommandSpec {
-        let mut known = BTreeMap::from([("version".to_owned(), order.release.version.clone())]);
-        let mut env = environment(order, &self.scope);
+        let variables = self.place.variables().into_iter();
+        let mut known: BTreeMap<String, String> =
+            variables.map(|(name, value)| (name.to_owned(), value)).collect();
+        known.insert("version".into(), order.release.version.clone());
+        let mut env = environment(order, &self.scope, &self.place);
         // They are the job's, and the service lives on after it.
         env.extend(["GITHUB_TOKEN", "GH_TOKEN"].map(|name| (name.into(), Secret::default())));
         if let Some(port) = self.spec.port {
@@ -61,11 +82,9 @@ impl Process {
         }
         env.extend(self.spec.env.clone());
         let fill = |text: &String| render_lossy(text, &known);
-        CommandSpec {
-            argv: Argv(self.spec.start.0.iter().map(fill).collect()),
-            env,
-            dir: self.spec.dir.as_ref().map(fill),
-        }
+        let argv = Argv(self.spec.start.0.iter().map(fill).collect());
+        let dir = self.spec.dir.as_ref().map(fill);
+        CommandSpec { argv, env, dir }.kept_in(&self.pid_file)
     }
 
     fn grace(&self) -> Duration {
@@ -93,10 +112,19 @@ impl Process {
 
     /// Gives the version of what had to be killed, if that was so.
     fn end(&self) -> Result<Option<String>, Trouble> {
-        let Some((old, version)) = self.alive() else { return Ok(None) };
+        let Some((old, version)) = self.alive() else { return self.end_remains() };
         match process::stop(old, self.grace()) {
             Ok(by_itself) => Ok((!by_itself).then_some(version)),
             Err(error) => Err(Trouble::new(format!("{version} could not be stopped: {error}"))),
+        }
+    }
+
+    /// What its process left behind still has the port, and is nobody else's.
+    fn end_remains(&self) -> Result<Option<String>, Trouble> {
+        let Some(gone) = process::read_pid_file(&self.pid_file) else { return Ok(None) };
+        match process::stop_remains(gone, &self.pid_file, self.grace()) {
+            Ok(_) => Ok(None),
+            Err(error) => Err(Trouble::new(format!("what is left could not be stopped: {error}"))),
         }
     }
 
@@ -115,9 +143,36 @@ impl Process {
     }
 }
 
+/// A file that the configuration names. Two places must not have one: what runs in the one would
+/// be stopped for the other.
+fn own_file(key: &str, text: &str, place: &Place) -> anyhow::Result<String> {
+    let (used, variables) = (names(text), place.variables());
+    for (name, _) in variables.iter().filter(|(name, _)| *name != "port") {
+        if !used.iter().any(|used| used == name) {
+            return Err(Fault::usage(format!(
+                "platform.process: {key} is {text}, which is one file for every {name}"
+            ))
+            .hint(format!("write `{{{{{name}}}}}` into it, or leave the key out"))
+            .into());
+        }
+    }
+    let known: BTreeMap<_, _> =
+        variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    match used.iter().find(|name| !known.contains_key(*name)) {
+        Some(name) => Err(Fault::usage(format!(
+            "platform.process: `{{{{{name}}}}}` in {key} is not known"
+        ))
+        .hint("`{{slot}}` is replaced there where there are slots, `{{component}}` where there are components")
+        .into()),
+        None => Ok(render_lossy(text, &known)),
+    }
+}
+
 fn wrong(message: &str) -> Fault {
-    Fault::usage(format!("platform.process: {message}"))
-        .hint("`{{version}}`, and with a `port` also `{{port}}`, are replaced in start and dir")
+    Fault::usage(format!("platform.process: {message}")).hint(
+        "`{{version}}`, with a `port` also `{{port}}`, with slots `{{slot}}`, and with components \
+         `{{component}}` are replaced in start and dir",
+    )
 }
 
 impl Platform for Process {
@@ -193,6 +248,31 @@ impl Platform for Process {
         let start = lines.iter().rposition(|line| line.starts_with(MARK)).map_or(0, |at| at + 1);
         lines[start..].to_vec()
     }
+
+    fn log(&self, version: &str, most: u64) -> std::io::Result<Log> {
+        let (bytes, is_cut) = match files::tail(&self.log, most) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Log::default()),
+            read => read?,
+        };
+        Ok(written_by(version, &String::from_utf8_lossy(&bytes), is_cut))
+    }
+}
+
+/// The part of a log's end that a version wrote when it was started last.
+fn written_by(version: &str, end: &str, is_cut: bool) -> Log {
+    let begins = format!("{MARK}{version} at ");
+    let (mut text, mut is_cut, mut is_in) = (String::new(), is_cut, is_cut);
+    for line in end.split_inclusive('\n') {
+        if line.starts_with(MARK) {
+            is_in = line.starts_with(&begins);
+            if is_in {
+                (text, is_cut) = (String::new(), false);
+            }
+        } else if is_in {
+            text.push_str(line);
+        }
+    }
+    Log { text, is_cut }
 }
 
 #[cfg(test)]

@@ -52,3 +52,12 @@ pub trait Router {
     fn switch(&self, route: &Route, slots: &[Slot], commands: &Commands<'_>)
     -> Result<(), Trouble>;
 }
+
+pub fn of(
+    _: &crate::config::transaction::RouterSpec,
+    _: &crate::deploy::Scope,
+    _: &crate::deploy::State,
+    _: Option<&str>,
+) -> anyhow::Result<Box<dyn Router>> {
+    anyhow::bail!("not here")
+}

@@ -24,6 +24,7 @@ mod hostile;
 mod house;
 mod jsonpath;
 mod large;
+mod lock;
 mod notify;
 mod parts;
 mod readme;

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::chain::{Chain, Damage, Kind};
 use super::{Ledger, Scope, State};
 use crate::decide::history::{Event, Record};
+use crate::deploy::chain::{Chain, Damage, Kind};
 use crate::exit::Fault;
 use crate::host::{clock, files};
 
@@ -19,7 +19,7 @@ impl Folder {
         Self { scope: scope.clone(), file: state.folder(scope).join("ledger.jsonl") }
     }
 
-    fn chain(&self) -> anyhow::Result<Chain> {
+    fn chain(&self) -> anyhow::Result<Chain<Record>> {
         if !files::exists(&self.file) {
             return Ok(Chain::default());
         }

@@ -1,7 +1,6 @@
 //! The ledger: what happened to the deployments of one service in one environment. Events are
 //! only ever added; what runs and what was verified follows from them (`decide::history`).
 
-mod chain;
 mod folder;
 mod github;
 mod status_line;
@@ -12,6 +11,7 @@ use crate::decide::history::{Event, Record};
 use crate::exit::Fault;
 use crate::host::github::Access;
 
+use super::chain::Numbered;
 use super::state::{Scope, State};
 
 /// The memory of one service in one environment.
@@ -30,6 +30,12 @@ pub trait Ledger {
 
     /// Where it is, for people: a path, an address.
     fn describe(&self) -> String;
+}
+
+impl Numbered for Record {
+    fn number(&self) -> u64 {
+        self.seq
+    }
 }
 
 /// Opens the ledger that the configuration names. Nothing is made by that.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::decide::history::{Event, Release};
+use crate::decide::history::{Event, Record, Release};
 use proptest::prelude::*;
 
 fn release(version: &str) -> Release {
@@ -22,7 +22,7 @@ fn events() -> Vec<Event> {
 fn ledger(events: Vec<Event>) -> Vec<u8> {
     let mut text = String::new();
     for event in events {
-        let chain = Chain::read(text.as_bytes()).unwrap();
+        let chain = Chain::<Record>::read(text.as_bytes()).unwrap();
         let record = Record {
             seq: chain.next_number(),
             at: "2026-01-01T00:00:00.000Z".into(),
@@ -39,10 +39,10 @@ fn ledger(events: Vec<Event>) -> Vec<u8> {
 #[test]
 fn what_was_written_is_read() {
     let bytes = ledger(events());
-    let chain = Chain::read(&bytes).unwrap();
+    let chain = Chain::<Record>::read(&bytes).unwrap();
     assert_eq!(chain.records.iter().map(|r| r.event.clone()).collect::<Vec<_>>(), events());
     assert_eq!(chain.whole, bytes.len());
-    assert_eq!(Chain::read(b""), Ok(Chain::default()));
+    assert_eq!(Chain::<Record>::read(b""), Ok(Chain::<Record>::default()));
 }
 
 /// The bytes of a ledger that was written by the first release: they must be readable for ever.
@@ -89,24 +89,25 @@ fn lost_doubled_moved_and_newer_lines_are_damage() {
     let bytes = ledger(events());
     let text = String::from_utf8(bytes).unwrap();
     let lines: Vec<&str> = text.split_inclusive('\n').collect();
-    let read = |lines: &[&str]| Chain::read(lines.concat().as_bytes()).map_err(|d| d.line);
+    let read =
+        |lines: &[&str]| Chain::<Record>::read(lines.concat().as_bytes()).map_err(|d| d.line);
     assert_eq!(read(&lines[1..]), Err(1), "the first is lost");
     assert_eq!(read(&[lines[0], lines[2]]), Err(2), "one is lost");
     assert_eq!(read(&[lines[0], lines[0]]), Err(2), "one is doubled");
     assert_eq!(read(&[lines[1], lines[0]]), Err(1), "two are swapped");
     let newer = "{\"format\":2,\"anything\":true}\n";
-    let damage = Chain::read([lines[0], newer].concat().as_bytes()).unwrap_err();
+    let damage = Chain::<Record>::read([lines[0], newer].concat().as_bytes()).unwrap_err();
     assert_eq!(damage, Damage { line: 2, kind: Kind::Newer(2) });
     assert!(damage.kind.to_string().contains("newer waveoff"));
 }
 
 #[test]
 fn a_gap_in_the_numbers_is_damage_even_under_a_right_checksum() {
-    let chain = Chain::default();
-    let mut record = Chain::read(&ledger(events())).unwrap().records.remove(0);
+    let chain = Chain::<Record>::default();
+    let mut record = Chain::<Record>::read(&ledger(events())).unwrap().records.remove(0);
     record.seq = 5;
     let line = chain.line(&record).unwrap();
-    let damage = Chain::read(line.as_bytes()).unwrap_err();
+    let damage = Chain::<Record>::read(line.as_bytes()).unwrap_err();
     assert_eq!(damage.kind, Kind::Number { wanted: 1, found: 5 });
 }
 
@@ -115,7 +116,7 @@ fn every_truncation_of_the_last_line_is_a_torn_end() {
     let bytes = ledger(events());
     let before = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
     for length in before..bytes.len() {
-        let chain = Chain::read(&bytes[..length]).unwrap();
+        let chain = Chain::<Record>::read(&bytes[..length]).unwrap();
         assert_eq!((chain.whole, chain.records.len()), (before, events().len() - 1), "{length}");
     }
 }
@@ -126,15 +127,15 @@ proptest! {
         let mut bytes = ledger(events());
         let last = bytes[..bytes.len() - 1].iter().rposition(|b| *b == b'\n').unwrap() + 1;
         bytes[place.index(last)] ^= flip;
-        prop_assert!(Chain::read(&bytes).is_err());
+        prop_assert!(Chain::<Record>::read(&bytes).is_err());
         // Nor does it help that the last line is torn as well.
         bytes.truncate(bytes.len() - 1);
-        prop_assert!(Chain::read(&bytes).is_err());
+        prop_assert!(Chain::<Record>::read(&bytes).is_err());
     }
 
     #[test]
     fn garbage_never_panics_and_never_becomes_a_record(bytes: Vec<u8>) {
-        if let Ok(chain) = Chain::read(&bytes) {
+        if let Ok(chain) = Chain::<Record>::read(&bytes) {
             prop_assert!(chain.records.is_empty());
         }
     }

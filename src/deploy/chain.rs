@@ -1,14 +1,13 @@
-//! The lines of a ledger file: JSON objects, each chained to the one before by a checksum.
+//! The lines of a ledger or a journal: JSON objects, each chained to the one before by a checksum.
 //!
 //! The last member of a line is `"sha256"`: the hash, in hex, of the hash of the line before
 //! (nothing for the first) followed by the line's own bytes up to that member. So a line that was
 //! changed, lost, doubled or moved is noticed; a last line without its line break was torn while
 //! it was written, was never acknowledged, and counts as not written.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::decide::history::Record;
 
 /// The version of this format.
 const FORMAT: u32 = 1;
@@ -19,18 +18,30 @@ const END: &str = "\"}";
 /// A SHA-256 in hex.
 const HEX: usize = 64;
 
-/// A ledger's lines, read.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Chain {
+/// What stands on a line.
+pub(super) trait Numbered: Serialize + DeserializeOwned {
+    /// Its number, from 1.
+    fn number(&self) -> u64;
+}
+
+/// The lines, read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Chain<R> {
     /// The records.
-    pub records: Vec<Record>,
+    pub records: Vec<R>,
     /// The bytes that are whole lines; what follows is torn.
     pub whole: usize,
     /// The hash of the last line; empty before the first.
     hash: String,
 }
 
-/// A ledger that cannot be trusted.
+impl<R> Default for Chain<R> {
+    fn default() -> Self {
+        Self { records: Vec::new(), whole: 0, hash: String::new() }
+    }
+}
+
+/// A file that cannot be trusted.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Damage {
     /// The line, from 1.
@@ -58,10 +69,10 @@ pub(super) enum Kind {
 }
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line<'a, R> {
     format: u32,
     #[serde(flatten)]
-    record: &'a Record,
+    record: &'a R,
 }
 
 #[derive(Deserialize)]
@@ -69,13 +80,13 @@ struct Head {
     format: u32,
 }
 
-impl Chain {
-    /// Reads a whole ledger.
+impl<R: Numbered> Chain<R> {
+    /// Reads a whole file.
     ///
     /// # Errors
     /// The first line that is damaged.
-    pub(super) fn read(bytes: &[u8]) -> Result<Chain, Damage> {
-        let mut chain = Chain::default();
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Damage> {
+        let mut chain = Self::default();
         let mut rest = bytes;
         while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
             let damage = |kind| Damage { line: chain.records.len() + 1, kind };
@@ -93,7 +104,7 @@ impl Chain {
     }
 
     /// Checks one line.
-    fn open(&self, line: &[u8]) -> Result<(Record, String), Kind> {
+    fn open(&self, line: &[u8]) -> Result<(R, String), Kind> {
         let text = std::str::from_utf8(line).map_err(|_| Kind::Checksum)?;
         // A newer format may be sealed in another way, so this comes first.
         if let Ok(Head { format }) = serde_json::from_str(text)
@@ -106,25 +117,33 @@ impl Chain {
         if seal.strip_suffix(END) != Some(&hash) {
             return Err(Kind::Checksum);
         }
-        let record: Record = serde_json::from_str(&format!("{content}}}"))
+        let record: R = serde_json::from_str(&format!("{content}}}"))
             .map_err(|error| Kind::Content(error.to_string()))?;
         let wanted = self.next_number();
-        if record.seq != wanted {
-            return Err(Kind::Number { wanted, found: record.seq });
+        if record.number() != wanted {
+            return Err(Kind::Number { wanted, found: record.number() });
         }
         Ok((record, hash))
     }
 
     /// The number of the next record.
     pub(super) fn next_number(&self) -> u64 {
-        self.records.last().map_or(1, |record| record.seq + 1)
+        self.records.last().map_or(1, |record| record.number() + 1)
+    }
+
+    /// Takes a record as written, with the line that [`line`](Chain::line) gave.
+    pub(super) fn push(&mut self, record: R, line: &str) {
+        let (content, _) = line.rsplit_once(SEAL).unwrap_or((line, ""));
+        self.hash = hash(&self.hash, content);
+        self.whole += line.len();
+        self.records.push(record);
     }
 
     /// The line of a record that follows, with its line break.
     ///
     /// # Errors
     /// When the record cannot be written as JSON.
-    pub(super) fn line(&self, record: &Record) -> serde_json::Result<String> {
+    pub(super) fn line(&self, record: &R) -> serde_json::Result<String> {
         let object = serde_json::to_string(&Line { format: FORMAT, record })?;
         let content = object.strip_suffix('}').unwrap_or(&object);
         Ok(format!("{content}{SEAL}{}{END}\n", hash(&self.hash, content)))

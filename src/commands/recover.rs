@@ -1,0 +1,181 @@
+//! `waveoff recover`: finish the story of deployments whose engine was killed.
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::engine::{Commission, Engine, Task};
+use super::site::{Site, SiteArgs};
+use super::{Output, Session, Verb, ending, follow, transact};
+use crate::config::values::Period;
+use crate::decide::verdict::Verdict;
+use crate::deploy::commands::{Commands, end_orphan};
+use crate::deploy::lock::Held;
+use crate::deploy::runs::{self, End, Run};
+use crate::deploy::{Scope, State, slots};
+use crate::exit::Fault;
+use crate::host::detach;
+use crate::report::v1::Report;
+
+/// Arguments of `recover`.
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
+pub struct Recover {
+    /// How long to wait in line for a deployment that is on its way [default: 1h]
+    #[arg(long, value_name = "DURATION")]
+    queue: Option<Period>,
+    #[command(flatten)]
+    pub(super) site: SiteArgs,
+}
+
+impl Verb for Recover {
+    const NAME: &'static str = "recover";
+    const ABOUT: &'static str = "Finish deployments that were interrupted: all old or all new";
+    const OUTPUTS: &'static [Output] = ending::OUTPUTS;
+    const EXAMPLES: &'static str = "\
+Examples:
+  waveoff recover                                # the service of waveoff.yml
+  waveoff recover --state /var/lib/waveoff       # every service there, as after a reboot
+
+";
+
+    fn run(self, session: &Session) -> anyhow::Result<Report> {
+        let Some(loaded) = session.config()? else { return self.everywhere(session) };
+        let (scope, state) = self.site.place(Some(&loaded.config))?;
+        if !needs(&scope, &state)? {
+            return Ok(nothing(session, &scope));
+        }
+        let queue = self.queue.map(|queue| queue.0);
+        follow::perform(session, &self.site.clone(), Task::Recover(self), queue)
+    }
+}
+
+impl Recover {
+    /// Of a service.
+    pub(super) fn of(site: SiteArgs) -> Self {
+        Self { queue: None, site }
+    }
+
+    /// Every service and environment of a state folder, each by the configuration that its
+    /// interrupted run was given.
+    fn everywhere(&self, session: &Session) -> anyhow::Result<Report> {
+        let state = State::named(self.site.state.as_deref())?;
+        let mut reports = Vec::new();
+        let scopes = runs::scopes(state.root()).map_err(|error| {
+            Fault::error(format!("cannot list {}: {error}", state.root().display()))
+        })?;
+        for scope in scopes.iter().filter(|scope| needs(scope, &state).unwrap_or(true)) {
+            session.say(&format!("          | {scope}"));
+            reports.push(self.finish(session, scope, &state)?);
+        }
+        let worst = reports.into_iter().max_by_key(|report| report.exit_code);
+        Ok(worst.unwrap_or_else(|| {
+            let summary = format!("{}: nothing was interrupted", state.root().display());
+            session.report(Verdict::Pass, summary)
+        }))
+    }
+
+    fn finish(&self, session: &Session, scope: &Scope, state: &State) -> anyhow::Result<Report> {
+        let last = runs::unfinished(scope, state)?.pop();
+        let last = last.or(runs::all(scope, state)?.pop());
+        let Some(run) = last else { return Ok(nothing(session, scope)) };
+        let commission = Commission::of(&run)?;
+        let site = commission.task.site().clone();
+        let task = Task::Recover(Self { site, queue: self.queue });
+        follow::recover(session, Commission { task, ..commission }, scope, state)
+    }
+
+    /// Nothing was left by the time the lock was had.
+    pub(super) fn perform(&self, engine: &Engine<'_>) -> anyhow::Result<Report> {
+        retire(engine)?;
+        Ok(nothing(engine.session, &engine.site.scope))
+    }
+}
+
+/// Whether there may be something to finish.
+fn needs(scope: &Scope, state: &State) -> anyhow::Result<bool> {
+    let expired = slots::expired(scope, state).is_ok_and(|expired| expired.is_empty());
+    Ok(!runs::unfinished(scope, state)?.is_empty() || !expired)
+}
+
+fn nothing(session: &Session, scope: &Scope) -> Report {
+    let summary = format!("{scope}: nothing was interrupted; there was nothing to do");
+    let mut report = session.report(Verdict::Pass, summary);
+    report.service = Some(scope.service.to_string());
+    report.environment = Some(scope.environment.to_string());
+    report
+}
+
+/// Finishes what other engines left, and gives a report of each.
+pub(super) fn unfinished(
+    session: &Session,
+    site: &Site,
+    held: &Held,
+) -> anyhow::Result<Vec<Report>> {
+    let mut reports = Vec::new();
+    for run in runs::unfinished(&site.scope, &site.state)? {
+        reports.extend(finish(session, held, &run)?);
+    }
+    Ok(reports)
+}
+
+/// Finishes one run, with the configuration that it was begun with.
+fn finish(session: &Session, held: &Held, run: &Run) -> anyhow::Result<Option<Report>> {
+    let commission = Commission::of(run)?;
+    session
+        .say(&format!("          | run {} was interrupted: its story is finished first", run.id));
+    let here = detach::folder()?;
+    // Where it is gone, commands with paths of their own still work.
+    detach::enter(&commission.folder).unwrap_or_default();
+    let report = in_its_place(session, held, run, &commission);
+    detach::enter(&here)?;
+    report
+}
+
+fn in_its_place(
+    session: &Session,
+    held: &Held,
+    run: &Run,
+    commission: &Commission,
+) -> anyhow::Result<Option<Report>> {
+    let orphan = end_orphan(&run.command()).map_err(|error| {
+        Fault::error(format!("the command that run {} left behind: {error}", run.id))
+            .hint("end it by hand, and try again; nothing was touched")
+    })?;
+    if let Some(pid) = orphan {
+        session
+            .say(&format!("          | the command that it left behind was ended: process {pid}"));
+    }
+    let site = commission.task.site().of(commission.loaded()?)?;
+    let telling = site.telling(session)?;
+    let before = site.history()?;
+    let reason = "the engine was ended before it was done".to_owned();
+    let Some(tale) = transact::resume(session, &site, held, run, &reason)? else {
+        return Ok(None);
+    };
+    let report = transact::conclude(&site, &telling, &before, tale);
+    let masked = session.masked_report(&report)?;
+    run.ended(&End { report: masked, error: None })?;
+    Ok(Some(report))
+}
+
+/// Stops old releases whose time in their slot is over, unless they serve.
+pub(super) fn retire(engine: &Engine<'_>) -> anyhow::Result<()> {
+    let Site { scope, state, parts, .. } = engine.site;
+    let Ok(expired) = slots::expired(scope, state) else { return Ok(()) };
+    let commands = Commands::new(engine.session, engine.run.command());
+    for (name, release) in expired {
+        let Some(slot) = parts.slot(&name) else { continue };
+        let active = parts.active(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
+        if active == Some(slot) {
+            continue;
+        }
+        engine.held.check()?;
+        for (_, platform) in parts.in_place(Some(slot)) {
+            platform.stop(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
+        }
+        slots::cleared(scope, state, slot).map_err(Fault::error)?;
+        let line =
+            format!("          | {} was stopped in {name}: its time was over", release.version);
+        engine.session.say(&line);
+    }
+    Ok(())
+}

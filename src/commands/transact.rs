@@ -1,0 +1,97 @@
+//! One transaction, from its plan to the report of its end.
+
+use super::engine::Engine;
+use super::site::Site;
+use super::{Session, ending};
+use crate::channels::Telling;
+use crate::decide::history::History;
+use crate::decide::journal::{Begun, Way};
+use crate::decide::transaction::Outcome;
+use crate::deploy::commands::Commands;
+use crate::deploy::drive::{Drive, Driven};
+use crate::deploy::hands::Hands;
+use crate::deploy::journal::Journal;
+use crate::deploy::lock::Held;
+use crate::deploy::runs::Run;
+use crate::deploy::story::Story;
+use crate::report::v1::{Check, Report};
+
+/// A transaction that is over, with all that is told of it.
+pub(super) struct Tale<'a> {
+    pub(super) session: &'a Session,
+    pub(super) driven: Driven,
+    pub(super) story: Story<'a>,
+    pub(super) checks: Vec<Check>,
+    pub(super) diagnostics: Vec<String>,
+}
+
+/// What drives a run.
+fn drive<'a>(
+    session: &'a Session,
+    site: &'a Site,
+    held: &'a Held,
+    run: &Run,
+    journal: Journal,
+) -> Drive<'a> {
+    let hands = Hands {
+        session,
+        loaded: &site.loaded,
+        spec: &site.spec,
+        scope: &site.scope,
+        state: &site.state,
+        parts: &site.parts,
+        commands: Commands::new(session, run.command()),
+        run: run.folder.clone(),
+        checks: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let story = Story::new(session);
+    Drive { session, ledger: site.ledger.as_ref(), journal, held, hands, story }
+}
+
+fn tale<'a>(drive: Drive<'a>, driven: Driven) -> Tale<'a> {
+    let Drive { session, hands, story, .. } = drive;
+    Tale { session, driven, story, checks: hands.checks, diagnostics: hands.diagnostics }
+}
+
+/// Does what was planned.
+pub(super) fn begin<'a>(engine: &Engine<'a>, begun: Begun) -> anyhow::Result<Tale<'a>> {
+    let journal = Journal::open(&engine.run.folder)?;
+    let mut drive = drive(engine.session, engine.site, engine.held, engine.run, journal);
+    let driven = drive.begin(begun);
+    Ok(tale(drive, driven))
+}
+
+/// Goes on with what another engine left; none when that had not begun.
+pub(super) fn resume<'a>(
+    session: &'a Session,
+    site: &'a Site,
+    held: &'a Held,
+    run: &Run,
+    reason: &str,
+) -> anyhow::Result<Option<Tale<'a>>> {
+    let journal = Journal::open(&run.folder)?;
+    let mut drive = drive(session, site, held, run, journal);
+    let driven = drive.resume(reason);
+    Ok(driven.map(|driven| tale(drive, driven)))
+}
+
+/// Tells people how it ended, and reports it.
+pub(super) fn conclude(
+    site: &Site,
+    telling: &Telling,
+    before: &History,
+    mut tale: Tale<'_>,
+) -> Report {
+    let way = tale.driven.begun.way;
+    let by_hand = matches!(way, Way::Rollback | Way::FailedElsewhere);
+    let mut incident = site.tell(telling, &mut tale, by_hand);
+    if way == Way::FailedElsewhere && tale.driven.mutated {
+        // What failed elsewhere is told elsewhere, by this key.
+        incident = incident.or_else(|| Some(site.untold(&tale)));
+    }
+    if tale.driven.outcome == Outcome::Verified {
+        site.tell_recovery(telling, &mut tale, before);
+    }
+    ending::report(site, tale, by_hand, incident.as_ref())
+}

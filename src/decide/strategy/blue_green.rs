@@ -1,0 +1,251 @@
+//! Beside the old release: the new one is started in the idle slot and looked at there, then the
+//! traffic is switched. Slots alternate.
+
+use std::time::Duration;
+
+use super::operations::{
+    Behind, clear, compare, in_words, migrate, millis, pause, place, restore, retire, verify, watch,
+};
+use super::{Current, Exchange, Refusal, Return, Setup, Wanted};
+use crate::decide::history::Release;
+use crate::decide::plan::{Act, Direction, Operation, Plan, Route, Slot, View};
+
+/// How releases are exchanged by switching the traffic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlueGreen {
+    /// The slots: two, by name.
+    pub slots: Vec<Slot>,
+    /// How long the traffic is watched after the switch; zero is not at all.
+    pub watch: Duration,
+    /// The time between two looks of the watch.
+    pub interval: Duration,
+    /// Failures in a row of the watch that decide.
+    pub failures: u32,
+    /// How long to wait between the idle slot's checks and the switch.
+    pub traffic_switch_delay: Duration,
+    /// One limit over all of the idle slot's checks.
+    pub health_check_timeout: Option<Duration>,
+    /// How long the old slot is kept for a rollback at once; it is stopped after the watch if absent.
+    pub keep_old: Option<Duration>,
+    /// How long a slot without traffic may go on with the requests that it has.
+    pub drain: Duration,
+}
+
+impl Exchange for BlueGreen {
+    fn name(&self) -> &'static str {
+        "blue-green"
+    }
+
+    fn deploy(&self, setup: &Setup, current: &Current, wanted: &Wanted) -> Result<Plan, Refusal> {
+        let (idle, release) = (self.idle(current, wanted.to_slot.as_deref())?, &wanted.release);
+        let way = self.way_back(current);
+        let (migrate, behind) = migrate(setup, current, release, way.code)?;
+        let route = way.route.filter(|_| behind != Behind::Closed);
+        let back = way.release.filter(|_| behind != Behind::Closed);
+        let undo = |operation: Operation, act: Act| match &route {
+            Some(_) => operation.undo(act),
+            None => operation,
+        };
+        let over = runs_in(current, &idle.name);
+        let places = setup.components.iter().map(|component| {
+            let forward = place(setup, component, Some(idle), (release, over), Direction::Forward);
+            undo(forward, clear(component, idle, Some(release)))
+        });
+        let switch = switch(release, idle);
+        let switch = match &route {
+            Some(route) => {
+                let release = back.cloned();
+                switch.undo(Act::Switch { route: route.clone(), release })
+            }
+            None => switch,
+        };
+        let through = View::Router { slot: Some(idle.clone()) };
+        let watch = watch(release, through.clone(), (self.watch, self.interval, self.failures));
+        let forward = migrate
+            .into_iter()
+            .chain(places)
+            .chain([verify(release, in_slot(idle), self.health_check_timeout)])
+            .chain(pause(self.traffic_switch_delay, "the traffic switch"))
+            .chain(self.open(idle, behind).filter(|_| route.is_some()))
+            .chain([switch, verify(release, through, None)])
+            .chain(watch)
+            .collect();
+        let restored = back.map_or_else(Vec::new, |back| {
+            let view = View::Router { slot: way.slot.cloned() };
+            [verify(back, view, None)].into_iter().chain(compare(setup, back)).collect()
+        });
+        let cleanup = self.leave(setup, current, idle);
+        Ok(Plan { back: back.cloned(), forward, restored, cleanup, ..Plan::default() })
+    }
+
+    /// The database first, then the code: a release is not even well in its slot with a database
+    /// that does not fit it. Nothing waits or is watched on the way, since what has the traffic
+    /// has failed.
+    fn rollback(
+        &self,
+        setup: &Setup,
+        current: &Current,
+        way: &Return<'_>,
+    ) -> Result<Plan, Refusal> {
+        let target = way.target;
+        let active = self.active(current);
+        let is_there = |slot: &&Slot| {
+            runs_in(current, &slot.name).is_some_and(|release| release.is_same(target))
+        };
+        let at = active.filter(is_there).or_else(|| self.slots.iter().find(is_there));
+        let (slot, places) = match at {
+            Some(slot) => (slot, Vec::new()),
+            None => {
+                let idle = self.idle(current, None)?;
+                let releases = (target, runs_in(current, &idle.name));
+                let components = setup.components.iter();
+                let places = components.map(|component| {
+                    place(setup, component, Some(idle), releases, Direction::Back)
+                });
+                (idle, places.collect())
+            }
+        };
+        let mut forward: Vec<Operation> = restore(setup, current, way)?.into_iter().collect();
+        forward.extend(places);
+        if active != Some(slot) {
+            forward.push(verify(target, in_slot(slot), self.health_check_timeout));
+            forward.push(switch(target, slot));
+        }
+        forward.push(verify(target, View::Router { slot: Some(slot.clone()) }, None));
+        forward.extend(compare(setup, target));
+        let other = self.slots.iter().find(|other| *other != slot);
+        let failed = other.filter(|other| {
+            active == Some(other)
+                || runs_in(current, &other.name).is_some_and(|there| there.is_same(way.failed))
+        });
+        let cleanup = failed.map_or_else(Vec::new, |slot| {
+            retire(setup, slot, self.known_in(current, slot).or(Some(way.failed)), self.drain)
+        });
+        Ok(Plan { forward, cleanup, ..Plan::default() })
+    }
+}
+
+/// What there is to come back to.
+struct WayBack<'a> {
+    /// Where the traffic goes; without it nothing can be taken back.
+    route: Option<Route>,
+    /// The slot of it.
+    slot: Option<&'a Slot>,
+    /// What answers there, as far as it is known.
+    release: Option<&'a Release>,
+    /// Whether there is code that must fit the database.
+    code: bool,
+}
+
+impl BlueGreen {
+    /// The slot for a release: the other one, or the one that somebody chose.
+    fn idle(&self, current: &Current, chosen: Option<&str>) -> Result<&Slot, Refusal> {
+        let active = self.active(current);
+        let names: Vec<&str> = self.slots.iter().map(|slot| slot.name.as_str()).collect();
+        let other = self.slots.iter().find(|slot| Some(*slot) != active);
+        let Some(chosen) = chosen else {
+            return other.ok_or_else(|| Refusal {
+                reason: "there is no idle slot".into(),
+                hint: "write two slots under `strategy: { blue-green: { slots: … } }`".into(),
+            });
+        };
+        let slot = self.slots.iter().find(|slot| slot.name == chosen).ok_or_else(|| Refusal {
+            reason: format!("there is no slot `{chosen}`"),
+            hint: format!("the slots are {}", names.join(" and ")),
+        })?;
+        let is_empty = current.in_slots.get(chosen) == Some(&None);
+        if active == Some(slot) && !is_empty {
+            let other = other.map_or("another slot", |slot| slot.name.as_str());
+            return Err(Refusal {
+                reason: format!("the slot `{chosen}` has the traffic"),
+                hint: format!("deploy to {other}, or name no slot: they alternate"),
+            });
+        }
+        Ok(slot)
+    }
+
+    /// The slot with the traffic.
+    fn active(&self, current: &Current) -> Option<&Slot> {
+        self.slots.iter().find(|slot| current.active.as_deref() == Some(slot.name.as_str()))
+    }
+
+    /// What runs in the slot, by the slot itself, or by the ledger when the slot has the traffic.
+    fn known_in<'a>(&self, current: &'a Current, slot: &Slot) -> Option<&'a Release> {
+        match current.in_slots.get(&slot.name) {
+            Some(there) => there.as_ref(),
+            None => current.live.as_ref().filter(|_| self.active(current) == Some(slot)),
+        }
+    }
+
+    fn way_back<'a>(&'a self, current: &'a Current) -> WayBack<'a> {
+        let saved = current.saved.clone().map(|text| Route::Saved { text });
+        let known = current.live.as_ref().or(current.target.as_ref());
+        let Some(slot) = self.active(current) else {
+            return WayBack { route: saved, slot: None, release: known, code: known.is_some() };
+        };
+        let is_empty = current.in_slots.get(&slot.name) == Some(&None);
+        let to_slot = Route::Slot(slot.clone());
+        match self.known_in(current, slot) {
+            Some(release) => WayBack {
+                route: Some(to_slot),
+                slot: Some(slot),
+                release: Some(release),
+                code: true,
+            },
+            None => WayBack {
+                route: Some(saved.unwrap_or(to_slot)),
+                slot: Some(slot),
+                release: current.target.as_ref().filter(|_| !is_empty),
+                code: !is_empty,
+            },
+        }
+    }
+
+    /// Where the requests that a slot got are waited for, when the traffic goes back: behind the
+    /// switch, which must not wait, and before the slot is cleared. When the database is taken
+    /// back too, they are cut: until then all the others are answered by code that does not fit.
+    fn open(&self, slot: &Slot, behind: Behind) -> Option<Operation> {
+        if self.drain.is_zero() || behind == Behind::Restored {
+            return None;
+        }
+        let act = Act::Drain { slot: slot.clone(), limit_ms: millis(self.drain) };
+        Some(Operation::new(format!("open {} to requests", slot.name), Act::Mark).undo(act))
+    }
+
+    /// What happens to the other slot when the release in `slot` is verified.
+    fn leave(&self, setup: &Setup, current: &Current, slot: &Slot) -> Vec<Operation> {
+        let Some(old) = self.slots.iter().find(|other| *other != slot) else { return Vec::new() };
+        let release = self.known_in(current, old);
+        let is_empty = current.in_slots.get(&old.name) == Some(&None);
+        // Of a slot that had no traffic nothing is assumed.
+        if is_empty || (release.is_none() && self.active(current) != Some(old)) {
+            return Vec::new();
+        }
+        match (self.keep_old, release) {
+            (Some(keep), Some(release)) if !keep.is_zero() => vec![Operation::new(
+                format!("keep {} in {} for {}", release.version, old.name, in_words(keep)),
+                Act::Keep { slot: old.clone(), release: release.clone(), keep_ms: millis(keep) },
+            )],
+            _ => retire(setup, old, release, self.drain),
+        }
+    }
+}
+
+/// What runs in a slot, as far as it is known.
+fn runs_in<'a>(current: &'a Current, slot: &str) -> Option<&'a Release> {
+    current.in_slots.get(slot).and_then(Option::as_ref)
+}
+
+fn in_slot(slot: &Slot) -> View {
+    View::Slot { slot: slot.clone() }
+}
+
+fn switch(release: &Release, slot: &Slot) -> Operation {
+    let name = format!("switch traffic to {}", slot.name);
+    let (route, release) = (Route::Slot(slot.clone()), Some(release.clone()));
+    Operation::new(name, Act::Switch { route, release })
+}
+
+#[cfg(test)]
+#[path = "blue_green_tests.rs"]
+mod tests;

@@ -1,0 +1,254 @@
+//! Walks a transaction: writes, acts, looks. What comes next is `decide::transaction`'s.
+
+use super::hands::Hands;
+use super::journal::Journal;
+use super::ledger::Ledger;
+use super::lock::Held;
+use super::story::Story;
+use crate::commands::Session;
+use crate::decide::history::Event;
+use crate::decide::journal::{Begun, Entry, Part, Place, Way};
+use crate::decide::plan::Act;
+use crate::decide::transaction::{Next, Outcome, Transaction};
+use crate::decide::verdict::Verdict;
+
+/// Everything that a walk needs.
+pub struct Drive<'a> {
+    /// The run.
+    pub session: &'a Session,
+    /// The memory.
+    pub ledger: &'a dyn Ledger,
+    /// What is written before it is done.
+    pub journal: Journal,
+    /// The right to change anything.
+    pub held: &'a Held,
+    /// What does the acts.
+    pub hands: Hands<'a>,
+    /// What is told.
+    pub story: Story<'a>,
+}
+
+/// What a walk ended with.
+#[derive(Debug)]
+pub struct Driven {
+    /// What it was about.
+    pub begun: Begun,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether the running system was touched.
+    pub mutated: bool,
+    /// What could not be kept.
+    pub unrecorded: Vec<String>,
+    /// Why the right to change anything was lost on the way, if it was.
+    pub fenced: Option<String>,
+}
+
+/// A walk on its way.
+struct Walk {
+    transaction: Transaction,
+    mutated: bool,
+    resumed: bool,
+    unrecorded: Vec<String>,
+    fenced: Option<String>,
+}
+
+impl Drive<'_> {
+    /// Begins, and walks to the end. Nothing that goes wrong on the way is an error here: it is an
+    /// outcome.
+    pub fn begin(&mut self, begun: Begun) -> Driven {
+        let transaction = Transaction::new(begun.clone());
+        let mut walk = Walk::of(transaction, false);
+        // What is not in the journal is not begun.
+        if let Err(reason) = self.write(Entry::Begun(Box::new(begun))) {
+            walk.transaction.apply(&Entry::Interrupted { reason });
+            walk.transaction.apply(&Entry::Ended);
+        }
+        self.walk(walk)
+    }
+
+    /// Goes on with what another engine left, and walks to the end. None when it had not begun.
+    pub fn resume(&mut self, reason: &str) -> Option<Driven> {
+        let entries = || self.journal.lines().iter().map(|line| &line.entry);
+        let mut walk = Walk::of(Transaction::of(entries())?, true);
+        walk.mutated = entries().any(|entry| *entry == Entry::Recorded(Event::Mutating));
+        self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
+        Some(self.walk(walk))
+    }
+
+    fn walk(&mut self, mut walk: Walk) -> Driven {
+        loop {
+            if let Some(reason) = self.stop(&walk.transaction) {
+                self.story.tell("abort", &reason);
+                self.note(&mut walk, Entry::Interrupted { reason });
+            }
+            match walk.transaction.next() {
+                Next::Over(_) => break,
+                Next::Record(event) => {
+                    if !self.record(&mut walk, event) {
+                        break;
+                    }
+                }
+                Next::Intend(place, _) => {
+                    if let Err(error) = self.held.check() {
+                        walk.fenced = Some(format!("{error:#}"));
+                        break;
+                    }
+                    self.announce(&walk.transaction, place);
+                    self.note(&mut walk, Entry::Intent(place));
+                }
+                Next::Do(place, act) => {
+                    let entry = self.act(&walk.transaction, place, &act.clone());
+                    self.note(&mut walk, entry);
+                }
+                Next::Commit => self.note(&mut walk, Entry::Committed),
+                Next::End => self.note(&mut walk, Entry::Ended),
+            }
+        }
+        let Walk { transaction, mutated, unrecorded, fenced, .. } = walk;
+        let (begun, outcome) = (transaction.begun().clone(), transaction.outcome().clone());
+        Driven { begun, outcome, mutated, unrecorded, fenced }
+    }
+
+    /// Why it should go no further, while that is still asked.
+    fn stop(&self, transaction: &Transaction) -> Option<String> {
+        if !transaction.heeds_cancellation() {
+            // What runs now must come to its end.
+            self.session.cancel.shield();
+            return None;
+        }
+        self.session.cancel.reason().map(cancelled)
+    }
+
+    /// Adds an event to the ledger; tells whether it goes on.
+    fn record(&mut self, walk: &mut Walk, event: Event) -> bool {
+        if matches!(event, Event::Failed { .. }) && walk.mutated {
+            self.hands.witness();
+        }
+        match self.remember(walk, &event) {
+            Ok(()) => {
+                walk.mutated |= event == Event::Mutating;
+                self.note(walk, Entry::Recorded(event));
+                true
+            }
+            Err(reason) => {
+                let word = word(&event);
+                self.story.step(
+                    "record",
+                    self.session.elapsed(),
+                    Verdict::Error,
+                    format!("{word}: {reason}"),
+                );
+                match event {
+                    Event::Started { .. } | Event::Mutating => {
+                        self.note(walk, Entry::Interrupted { reason });
+                        true
+                    }
+                    // Whether that could be written or not: the old release must come back.
+                    Event::Failed { .. } => {
+                        walk.unrecorded.push(format!("{word}: {reason}"));
+                        self.note(walk, Entry::Unrecorded { event, reason });
+                        true
+                    }
+                    // The last word. Whoever comes next finds the journal open and writes it.
+                    _ => {
+                        walk.unrecorded.push(format!("{word}: {reason}"));
+                        false
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes an event into the ledger, unless whoever was interrupted had done so.
+    fn remember(&mut self, walk: &Walk, event: &Event) -> Result<(), String> {
+        let deployment = &walk.transaction.begun().deployment;
+        let why = |error: anyhow::Error| format!("{error:#}");
+        if walk.resumed {
+            let records = self.ledger.read().map_err(why)?;
+            let last = records.iter().rfind(|record| record.deployment == *deployment);
+            if last.is_some_and(|last| last.event == *event) {
+                return Ok(());
+            }
+        }
+        let from = self.session.elapsed();
+        let record = self.ledger.append(deployment, event.clone()).map_err(why)?;
+        let detail = format!("{} (event {} of the ledger)", word(event), record.seq);
+        self.story.step("record", from, Verdict::Pass, detail);
+        Ok(())
+    }
+
+    fn announce(&mut self, transaction: &Transaction, place: Place) {
+        let Some(operation) = transaction.at(place) else { return };
+        let act = match place.part {
+            Part::Undo => operation.undo.as_ref().unwrap_or(&operation.act),
+            _ => &operation.act,
+        };
+        for line in self.hands.describe(act) {
+            self.story.tell(act.word(), &line);
+        }
+    }
+
+    fn act(&mut self, transaction: &Transaction, place: Place, act: &Act) -> Entry {
+        let from = self.session.elapsed();
+        let back = place.part != Part::Forward || transaction.begun().way != Way::Deploy;
+        let done = self.hands.perform(act, back);
+        let name = transaction.at(place).map(|operation| operation.name.as_str());
+        let name = name.unwrap_or_else(|| act.word());
+        let name = if place.part == Part::Undo { format!("undo: {name}") } else { name.into() };
+        let (verdict, detail) = match &done {
+            Ok(detail) => (Verdict::Pass, detail.clone()),
+            Err(reason) => (Verdict::Fail, reason.clone()),
+        };
+        self.story.operation(act.word(), &name, from, verdict, detail);
+        match done {
+            Ok(detail) => Entry::Done { place, detail },
+            Err(reason) => Entry::Failed { place, reason },
+        }
+    }
+
+    /// Writes an entry and adds it up. What cannot be written ends the way forward; on the way
+    /// back nothing may keep the old release from coming.
+    fn note(&mut self, walk: &mut Walk, entry: Entry) {
+        let Err(reason) = self.write(entry.clone()) else { return walk.transaction.apply(&entry) };
+        let forward = walk.transaction.heeds_cancellation();
+        if forward && !matches!(entry, Entry::Failed { .. } | Entry::Interrupted { .. }) {
+            self.story.tell("abort", &reason);
+            walk.transaction.apply(&Entry::Interrupted { reason });
+        } else {
+            walk.unrecorded.push(reason);
+            walk.transaction.apply(&entry);
+        }
+    }
+
+    fn write(&mut self, entry: Entry) -> Result<(), String> {
+        self.journal.append(self.held.fence(), entry).map_err(|error| format!("{error:#}"))
+    }
+}
+
+impl Walk {
+    fn of(transaction: Transaction, resumed: bool) -> Self {
+        Self { transaction, resumed, mutated: false, unrecorded: Vec::new(), fenced: None }
+    }
+}
+
+/// Why somebody ended it, in words.
+fn cancelled(by: &str) -> String {
+    match by {
+        DEADLINE => "it took longer than `deploy-within` allows".into(),
+        signal => format!("cancelled by {signal}"),
+    }
+}
+
+/// What a cancellation by the limit of the whole deployment is called.
+pub const DEADLINE: &str = "its limit";
+
+fn word(event: &Event) -> &'static str {
+    match event {
+        Event::Started { .. } => "started",
+        Event::Mutating => "the running system is touched from here on",
+        Event::Verified => "verified",
+        Event::Failed { .. } => "failed",
+        Event::RolledBack { .. } => "rolled back",
+        Event::RollbackFailed { .. } => "rollback failed",
+    }
+}

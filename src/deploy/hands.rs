@@ -1,0 +1,336 @@
+//! Does the acts of a plan, by asking platforms, routers, commands and checks.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::commands::Commands;
+use super::describe::{describe, route_words};
+use super::migration;
+use super::parts::Parts;
+use super::slots;
+use super::state::{Scope, State};
+use crate::checks::{self, Target};
+use crate::commands::Session;
+use crate::config::Loaded;
+use crate::config::transaction::{MigrateSpec, TransactionSpec};
+use crate::decide::history::Release;
+use crate::decide::plan::{Act, Slot, View};
+use crate::decide::verdict::{Severity, Verdict};
+use crate::decide::words::show_duration;
+use crate::host::clock::Moment;
+use crate::host::signals::Cancel;
+use crate::host::{files, system};
+use crate::platforms::{Order, Trouble};
+use crate::report::v1::{Check, Response};
+
+/// The limit of a migration.
+const MIGRATING: Duration = Duration::from_secs(15 * 60);
+/// How often a draining slot is looked at.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What does the acts of one deployment.
+pub struct Hands<'a> {
+    /// The run.
+    pub session: &'a Session,
+    /// The configuration, for its checks.
+    pub loaded: &'a Loaded,
+    /// How releases are exchanged.
+    pub spec: &'a TransactionSpec,
+    /// The service.
+    pub scope: &'a Scope,
+    /// Its state folder.
+    pub state: &'a State,
+    /// Its parts.
+    pub parts: &'a Parts,
+    /// What runs commands.
+    pub commands: Commands<'a>,
+    /// The folder of this run.
+    pub run: PathBuf,
+    /// The checks of the last verification on each way, and failures of platforms as checks.
+    pub checks: Vec<Check>,
+    /// The last lines of what the failed release wrote.
+    pub diagnostics: Vec<String>,
+}
+
+type Done = Result<String, String>;
+
+impl Hands<'_> {
+    /// Does an act; `back` says that this is not the way to a new release. Gives what was found.
+    ///
+    /// # Errors
+    /// Why it could not be done, or what is not well, in one line.
+    pub fn perform(&mut self, act: &Act, back: bool) -> Done {
+        match act {
+            Act::SaveTag { file, tag } => save_tag(file, tag.as_deref()),
+            Act::Migrate { release, .. } => self.migrate(release),
+            Act::Restore { release, schema } => self.restore(release, schema.as_deref()),
+            Act::Place { component, slot, release, over, direction } => {
+                let order = Order { release, previous: over.as_ref(), direction: *direction };
+                self.place(component, slot.as_ref(), &order)
+            }
+            Act::Clear { component, slot, .. } => self.clear(component, slot),
+            Act::Switch { route, release } => {
+                let Some(router) = &self.parts.router else {
+                    return Err("no router is configured any more".into());
+                };
+                router.switch(route, &self.parts.slots, &self.commands).map_err(|trouble| {
+                    let release = release.clone().unwrap_or_default();
+                    self.trouble("switch", &release, trouble)
+                })?;
+                Ok(format!("the traffic goes to {}", route_words(route)))
+            }
+            Act::Drain { slot, limit_ms } => Ok(self.drain(slot, millis(*limit_ms))),
+            Act::Keep { slot, release, keep_ms } => {
+                slots::keep(self.scope, self.state, slot, release, millis(*keep_ms))
+            }
+            Act::Pause { ms, reason } => self.pause(millis(*ms), reason),
+            Act::Verify { release, view, limit_ms } => {
+                self.verify(release, view, limit_ms.map(millis), back)
+            }
+            Act::Watch { release, view, for_ms, interval_ms, failures } => {
+                self.watch(release, view, millis(*for_ms), millis(*interval_ms), *failures)
+            }
+            Act::Compare { release } => self.compare(release),
+            Act::Mark => Ok(String::new()),
+        }
+    }
+
+    /// What an act would do, a line each.
+    pub fn describe(&self, act: &Act) -> Vec<String> {
+        describe(self.parts, self.spec, act)
+    }
+
+    /// Keeps the last lines of the failed release, before anything is taken back.
+    pub fn witness(&mut self) {
+        let slots = self.parts.slots.iter().map(Some);
+        let places: Vec<Option<&Slot>> =
+            if self.parts.slots.is_empty() { vec![None] } else { slots.collect() };
+        // The one that was started last is the one that failed.
+        let lines = places.into_iter().map(|slot| self.parts.diagnostics(slot));
+        self.diagnostics = lines.last().unwrap_or_default();
+    }
+
+    fn place(&mut self, component: &str, slot: Option<&Slot>, order: &Order<'_>) -> Done {
+        let platform =
+            self.parts.platform(component, slot).map_err(|error| format!("{error:#}"))?;
+        let version = &order.release.version;
+        // Even when it seems to run: whoever was interrupted may have told it to end.
+        platform
+            .start(order, &self.commands)
+            .map_err(|trouble| self.trouble("start", order.release, trouble))?;
+        if let Some(slot) = slot {
+            slots::placed(self.scope, self.state, slot, order.release)?;
+        }
+        Ok(format!("{version} is started"))
+    }
+
+    fn clear(&mut self, component: &str, slot: &Slot) -> Done {
+        let platform =
+            self.parts.platform(component, Some(slot)).map_err(|error| format!("{error:#}"))?;
+        platform.stop(&self.commands).map_err(|trouble| trouble.reason)?;
+        slots::cleared(self.scope, self.state, slot)?;
+        Ok(format!("{} is empty", slot.name))
+    }
+
+    fn migrate(&mut self, release: &Release) -> Done {
+        let spec = &self.migration()?;
+        let command = migration::command(spec, &spec.command, release, self.scope);
+        self.commands
+            .run(&command, spec.timeout.map_or(MIGRATING, |timeout| timeout.0))
+            .map_err(|trouble| self.trouble("migrate", release, trouble))?;
+        let schema = migration::schema(spec, &self.commands, self.scope)?;
+        Ok(schema.map_or("migrated".into(), |schema| format!("the schema is {schema}")))
+    }
+
+    fn restore(&mut self, release: &Release, before: Option<&str>) -> Done {
+        let spec = &self.migration()?;
+        if before.is_some()
+            && migration::schema(spec, &self.commands, self.scope)?.as_deref() == before
+        {
+            return Ok(format!("the schema is {} still", before.unwrap_or_default()));
+        }
+        let Some(argv) = &spec.restore else {
+            return Err("no `restore` command is configured any more".into());
+        };
+        let command = migration::command(spec, argv, release, self.scope);
+        self.commands
+            .run(&command, spec.timeout.map_or(MIGRATING, |timeout| timeout.0))
+            .map_err(|trouble| self.trouble("restore", release, trouble))?;
+        match (migration::schema(spec, &self.commands, self.scope)?, before) {
+            (Some(now), Some(before)) if now != before => {
+                Err(format!("the schema is {now} after it was restored, and not {before}"))
+            }
+            (Some(now), _) => Ok(format!("the schema is {now} again")),
+            (None, _) => Ok("restored".into()),
+        }
+    }
+
+    fn migration(&self) -> Result<MigrateSpec, String> {
+        self.spec.migrate.clone().ok_or("no `migrate` is configured any more".to_owned())
+    }
+
+    fn pause(&self, length: Duration, reason: &str) -> Done {
+        match self.session.cancel.sleep(length) {
+            false => Ok(format!("{} for {reason}", show_duration(length))),
+            true => Err("cancelled".into()),
+        }
+    }
+
+    /// Waits until nobody is connected to a slot any more; out of time is no failure, since what
+    /// is stopped then may end its own requests.
+    fn drain(&self, slot: &Slot, limit: Duration) -> String {
+        let (started, nobody) = (Moment::now(), Cancel::default());
+        loop {
+            let left: usize = slot.ports.values().map(|port| system::connections_to(*port)).sum();
+            let took = started.elapsed();
+            if left == 0 {
+                return format!("nobody is connected to {} any more", slot.name);
+            }
+            if took >= limit {
+                return format!("{left} are still connected to {}", slot.name);
+            }
+            nobody.sleep(TICK.min(limit.saturating_sub(took)));
+        }
+    }
+
+    fn verify(
+        &mut self,
+        release: &Release,
+        view: &View,
+        limit: Option<Duration>,
+        back: bool,
+    ) -> Done {
+        let (verdict, summary, mut seen) = self.look(release, view, limit, false);
+        if back && !self.checks.is_empty() {
+            for check in &mut seen {
+                check.name = format!("{} ({}, brought back)", check.name, release.version);
+            }
+        } else if !back {
+            // The last look at a release says all that the ones before said.
+            self.checks.clear();
+        }
+        self.checks.extend(seen);
+        // What is not known to be well is not well.
+        if verdict.is_pass() { Ok(format!("{}: {summary}", release.version)) } else { Err(summary) }
+    }
+
+    /// One look: the checks, and what the platform says of who answers.
+    fn look(
+        &self,
+        release: &Release,
+        view: &View,
+        limit: Option<Duration>,
+        once: bool,
+    ) -> (Verdict, String, Vec<Check>) {
+        let target = Target {
+            base_url: self.parts.base_url(view),
+            expected_version: Some(release.version.clone()),
+            process: self.parts.process(view),
+            only_paths: matches!(view, View::Slot { .. }),
+            limit,
+            once,
+        };
+        match checks::verify(self.session, self.loaded, &target) {
+            Ok(seen) if seen.verdict.is_pass() => match self.contradiction(release, view) {
+                None => (seen.verdict, seen.summary, seen.checks),
+                Some(why) => {
+                    let version = &release.version;
+                    let why =
+                        format!("all checks passed, but {version} is not what answered: {why}");
+                    (Verdict::Fail, why, seen.checks)
+                }
+            },
+            Ok(seen) => (seen.verdict, seen.summary, seen.checks),
+            Err(error) => (Verdict::Error, format!("{error:#}"), Vec::new()),
+        }
+    }
+
+    fn contradiction(&self, release: &Release, view: &View) -> Option<String> {
+        match view {
+            View::InPlace => self.parts.contradiction_in(None, release),
+            View::Slot { slot } | View::Router { slot: Some(slot) } => {
+                self.parts.contradiction_in(Some(slot), release)
+            }
+            View::Router { slot: None } => None,
+        }
+    }
+
+    fn watch(
+        &mut self,
+        release: &Release,
+        view: &View,
+        length: Duration,
+        interval: Duration,
+        limit: u32,
+    ) -> Done {
+        let started = Moment::now();
+        let (mut looks, mut in_a_row) = (0_u32, 0_u32);
+        while started.elapsed() < length {
+            let pause = interval.min(length.saturating_sub(started.elapsed()));
+            if self.session.cancel.sleep(pause) {
+                return Err("cancelled".into());
+            }
+            let (verdict, summary, seen) = self.look(release, view, None, true);
+            looks += 1;
+            if verdict.is_pass() {
+                in_a_row = 0;
+                continue;
+            }
+            in_a_row += 1;
+            let version = &release.version;
+            let line = format!("          | {version}: failure {in_a_row} of {limit}: {summary}");
+            self.session.say(&line);
+            if in_a_row >= limit {
+                self.checks = seen;
+                return Err(format!("{in_a_row} failures in a row: {summary}"));
+            }
+        }
+        if in_a_row > 0 {
+            return Err(format!("the watch ended with {in_a_row} failures in a row"));
+        }
+        let looks = crate::decide::words::count(looks as usize, "look");
+        Ok(format!("{} stayed well for {}: {looks}", release.version, show_duration(length)))
+    }
+
+    fn compare(&mut self, release: &Release) -> Done {
+        Ok(release.version.clone())
+    }
+
+    /// A platform's failure as a check, so that its evidence is in every kind of report.
+    fn trouble(&mut self, name: &str, release: &Release, trouble: Trouble) -> String {
+        self.checks.push(evidence(name, release, trouble.evidence, &trouble.reason));
+        trouble.reason
+    }
+}
+
+fn save_tag(file: &str, tag: Option<&str>) -> Done {
+    let done = match tag {
+        Some(tag) => files::replace(file, format!("{tag}\n").as_bytes()),
+        None => files::remove(file),
+    };
+    done.map_err(|error| format!("cannot write {file}: {error}"))?;
+    Ok(tag.map_or_else(|| format!("{file} is gone"), |tag| format!("{file} says {tag}")))
+}
+
+/// A failure as a check.
+fn evidence(name: &str, release: &Release, evidence: Option<Response>, reason: &str) -> Check {
+    Check {
+        name: name.into(),
+        kind: "operation".into(),
+        target: release.version.clone(),
+        severity: Severity::Critical,
+        verdict: Verdict::Fail,
+        reason: reason.into(),
+        duration_ms: 0,
+        latency_ms: 0.0,
+        attempts: 1,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        timeline: Vec::new(),
+        last_response: evidence,
+    }
+}
+
+fn millis(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}

@@ -1,0 +1,102 @@
+//! The journal of one deployment: appended and synced before each act, read by whoever goes on.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::chain::{Chain, Damage, Kind, Numbered};
+use crate::decide::journal::Entry;
+use crate::exit::Fault;
+use crate::host::{clock, files};
+
+/// A line: an entry with its place and time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its number, from 1; order is by this and not by time.
+    pub seq: u64,
+    /// When: milliseconds since 1970 in UTC.
+    pub at_ms: u64,
+    /// The fencing token of the engine that wrote it.
+    pub fence: u64,
+    /// What happened.
+    #[serde(flatten)]
+    pub entry: Entry,
+}
+
+impl Numbered for Line {
+    fn number(&self) -> u64 {
+        self.seq
+    }
+}
+
+/// A journal file. Whoever appends holds the lock of its service and environment.
+#[derive(Debug)]
+pub struct Journal {
+    file: PathBuf,
+    chain: Chain<Line>,
+}
+
+impl Journal {
+    /// Reads the journal of a run's folder; one that is not there is empty. Nothing is made.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged: then nothing is guessed.
+    pub fn open(run: &Path) -> anyhow::Result<Self> {
+        let file = run.join("journal.jsonl");
+        if !files::exists(&file) {
+            return Ok(Self { file, chain: Chain::default() });
+        }
+        let bytes = files::read(&file).map_err(|error| {
+            Fault::error(format!("cannot read the journal {}: {error}", file.display()))
+        })?;
+        let chain = Chain::read(&bytes).map_err(|damage| fault(&file, &damage))?;
+        Ok(Self { file, chain })
+    }
+
+    /// The lines, oldest first.
+    pub fn lines(&self) -> &[Line] {
+        &self.chain.records
+    }
+
+    /// Adds an entry; when this returns, it is kept.
+    ///
+    /// # Errors
+    /// When it could not be kept for certain. What was written of it is cut off again, now or
+    /// before the next entry.
+    pub fn append(&mut self, fence: u64, entry: Entry) -> anyhow::Result<()> {
+        let seq = self.chain.next_number();
+        let line = Line { seq, at_ms: clock::unix_ms(), fence, entry };
+        let text = self.chain.line(&line)?;
+        self.write(&text).map_err(|error| {
+            Fault::error(format!("cannot write the journal {}: {error}", self.file.display()))
+                .hint("is the state folder writable, and is there space left?")
+        })?;
+        self.chain.push(line, &text);
+        Ok(())
+    }
+
+    fn write(&self, text: &str) -> std::io::Result<()> {
+        let whole = self.chain.whole as u64;
+        if files::exists(&self.file) {
+            files::truncate(&self.file, whole)?;
+        }
+        let written = files::append(&self.file, text.as_bytes());
+        if written.is_err() && files::exists(&self.file) {
+            // An entry that may or may not be there would be believed after the next crash.
+            files::truncate(&self.file, whole).unwrap_or_default();
+        }
+        written
+    }
+}
+
+fn fault(file: &Path, damage: &Damage) -> Fault {
+    let hint = match damage.kind {
+        Kind::Newer(_) => "use the waveoff that wrote it, or a newer one",
+        _ => {
+            "nothing was touched; look at what runs, bring it to a known state by hand, then move \
+             the run's folder away"
+        }
+    };
+    let place = format!("{}:{}", file.display(), damage.line);
+    Fault::error(format!("{place}: the journal is damaged: {}", damage.kind)).hint(hint)
+}

@@ -1,0 +1,218 @@
+//! What a service consists of: its components, each in its places, and what sends requests there.
+
+use std::collections::BTreeMap;
+
+use super::commands::Commands;
+use super::state::{Scope, State};
+use crate::config::Loaded;
+use crate::config::pipeline::PlatformSpec;
+use crate::config::transaction::{BlueGreenSpec, PortsSpec, StrategySpec, TransactionSpec};
+use crate::decide::history::Release;
+use crate::decide::plan::{Slot, View};
+use crate::decide::words::same_version;
+use crate::exit::Fault;
+use crate::host::process::Started;
+use crate::platforms::{self, Place, Platform, Running, Trouble};
+use crate::routers::{self, Active, Router};
+
+/// The parts of a service.
+pub struct Parts {
+    /// The names of the components, in the order in which they are deployed.
+    pub components: Vec<String>,
+    /// The slots, by name; none where releases take each other's place.
+    pub slots: Vec<Slot>,
+    /// What sends requests to a slot.
+    pub router: Option<Box<dyn Router>>,
+    platforms: BTreeMap<(String, Option<String>), Box<dyn Platform>>,
+    public: Option<String>,
+}
+
+impl Parts {
+    /// Of the configuration. Nothing is made or asked.
+    ///
+    /// # Errors
+    /// When it is wrong.
+    pub fn of(
+        loaded: &Loaded,
+        spec: &TransactionSpec,
+        scope: &Scope,
+        state: &State,
+    ) -> anyhow::Result<Self> {
+        let specs = components(loaded, spec, scope)?;
+        let components: Vec<String> = specs.iter().map(|(name, _)| name.clone()).collect();
+        let slots = match &spec.strategy {
+            Some(StrategySpec::BlueGreen(spec)) => slots(spec, &components),
+            _ => Vec::new(),
+        };
+        let several = specs.len() > 1;
+        let mut platforms = BTreeMap::new();
+        for (name, spec) in &specs {
+            let component = several.then(|| name.clone());
+            let mut add = |slot: Option<&Slot>| {
+                let port = slot.and_then(|slot| slot.ports.get(name)).copied();
+                let at = slot.zip(port).map(|(slot, port)| (slot.name.clone(), port));
+                let place = Place { component: component.clone(), slot: at };
+                let platform = platforms::at(spec, &place, scope, state)?;
+                platforms.insert((name.clone(), slot.map(|slot| slot.name.clone())), platform);
+                anyhow::Ok(())
+            };
+            if slots.is_empty() {
+                add(None)?;
+            }
+            slots.iter().try_for_each(|slot| add(Some(slot)))?;
+        }
+        let public = loaded.config.public.clone();
+        let router = spec.router.as_ref();
+        let router = router.map(|spec| routers::of(spec, scope, state, public.as_deref()));
+        Ok(Self { components, slots, router: router.transpose()?, platforms, public })
+    }
+
+    /// The platform of a component in a place.
+    ///
+    /// # Errors
+    /// When the configuration has no such place.
+    pub fn platform(&self, component: &str, slot: Option<&Slot>) -> anyhow::Result<&dyn Platform> {
+        let key = (component.to_owned(), slot.map(|slot| slot.name.clone()));
+        self.platforms.get(&key).map(Box::as_ref).ok_or_else(|| {
+            let place = slot.map(|slot| format!(" in the slot {}", slot.name)).unwrap_or_default();
+            Fault::usage(format!("the configuration has no component {component}{place}"))
+                .hint("it had when the deployment began; bring that configuration back")
+                .into()
+        })
+    }
+
+    /// A slot by its name.
+    pub fn slot(&self, name: &str) -> Option<&Slot> {
+        self.slots.iter().find(|slot| slot.name == name)
+    }
+
+    /// The platforms of all components in a place.
+    pub fn in_place(&self, slot: Option<&Slot>) -> Vec<(&str, &dyn Platform)> {
+        let all = self.components.iter();
+        all.filter_map(|name| Some((name.as_str(), self.platform(name, slot).ok()?))).collect()
+    }
+
+    /// The slot that gets the traffic; none where there are no slots, or none of them gets it.
+    ///
+    /// # Errors
+    /// When the router cannot tell.
+    pub fn active(&self, commands: &Commands<'_>) -> Result<Option<&Slot>, Trouble> {
+        let Some(router) = self.router.as_ref().filter(|_| !self.slots.is_empty()) else {
+            return Ok(None);
+        };
+        match router.active(&self.slots, commands)? {
+            Active::Slot(name) => Ok(self.slot(&name)),
+            Active::Other(_) => Ok(None),
+        }
+    }
+
+    /// What each component runs of what gets the requests, as far as it can be known.
+    pub fn serving(&self, commands: &Commands<'_>) -> Vec<(&str, Running)> {
+        let unknown = || self.components.iter().map(|name| (name.as_str(), Running::Unknown));
+        let slot = match self.active(commands) {
+            Ok(None) if !self.slots.is_empty() => return unknown().collect(),
+            Err(_) => return unknown().collect(),
+            Ok(slot) => slot,
+        };
+        let all = self.in_place(slot);
+        all.into_iter().map(|(name, platform)| (name, platform.running())).collect()
+    }
+
+    /// The version that serves, when all components agree on it.
+    pub fn version(&self, commands: &Commands<'_>) -> Option<String> {
+        let versions = self.serving(commands).into_iter().map(|(_, running)| match running {
+            Running::Version(version) => Some(version),
+            Running::Unknown | Running::Nothing => None,
+        });
+        let versions: Option<Vec<String>> = versions.collect();
+        let mut versions = versions?.into_iter();
+        let first = versions.next()?;
+        versions.all(|version| same_version(&version, &first)).then_some(first)
+    }
+
+    /// What contradicts that this release serves, in words.
+    pub fn contradiction(&self, release: &Release, commands: &Commands<'_>) -> Option<String> {
+        contradiction(&self.serving(commands), release)
+    }
+
+    /// What contradicts that this release runs in a place, in words.
+    pub fn contradiction_in(&self, slot: Option<&Slot>, release: &Release) -> Option<String> {
+        let all = self.in_place(slot).into_iter();
+        let running: Vec<_> = all.map(|(name, platform)| (name, platform.running())).collect();
+        contradiction(&running, release)
+    }
+
+    /// Where `path` checks are asked.
+    pub fn base_url(&self, view: &View) -> Option<String> {
+        let own = |slot| self.in_place(slot).into_iter().find_map(|(_, p)| p.base_url());
+        match view {
+            View::InPlace => own(None).or_else(|| self.public.clone()),
+            View::Slot { slot } => own(Some(slot)),
+            View::Router { .. } => {
+                let router = self.router.as_ref().and_then(|router| router.url());
+                router.or_else(|| self.public.clone())
+            }
+        }
+    }
+
+    /// From where a release is looked at when nothing is being changed.
+    pub fn view(&self) -> View {
+        if self.slots.is_empty() { View::InPlace } else { View::Router { slot: None } }
+    }
+
+    /// The process that should be serving, where there is exactly one that can be known.
+    pub fn process(&self, view: &View) -> Option<Started> {
+        let slot = match view {
+            View::InPlace => None,
+            View::Slot { slot } | View::Router { slot: Some(slot) } => Some(slot),
+            View::Router { slot: None } => return None,
+        };
+        let all = self.in_place(slot);
+        if all.len() == 1 { all.first().and_then(|(_, platform)| platform.process()) } else { None }
+    }
+
+    /// The last lines of what the components wrote in a place.
+    pub fn diagnostics(&self, slot: Option<&Slot>) -> Vec<String> {
+        let all = self.in_place(slot);
+        let several = all.len() > 1;
+        let lines = all.into_iter().flat_map(|(name, platform)| {
+            let lines = platform.diagnostics().into_iter();
+            lines.map(move |line| if several { format!("{name}: {line}") } else { line })
+        });
+        lines.collect()
+    }
+}
+
+fn components(
+    loaded: &Loaded,
+    spec: &TransactionSpec,
+    scope: &Scope,
+) -> anyhow::Result<Vec<(String, PlatformSpec)>> {
+    match &spec.components {
+        None => Ok(vec![(scope.service.to_string(), platforms::named(&loaded.config)?)]),
+        Some(list) => {
+            Ok(list.0.iter().map(|one| (one.name.clone(), one.platform.clone())).collect())
+        }
+    }
+}
+
+fn slots(spec: &BlueGreenSpec, components: &[String]) -> Vec<Slot> {
+    let slot = |(name, ports): (&String, &PortsSpec)| Slot {
+        name: name.clone(),
+        ports: match ports {
+            PortsSpec::One(port) => components.iter().map(|name| (name.clone(), *port)).collect(),
+            PortsSpec::Each(ports) => ports.clone(),
+        },
+    };
+    spec.slots.iter().map(slot).collect()
+}
+
+fn contradiction(running: &[(&str, Running)], release: &Release) -> Option<String> {
+    let of = |name: &str| if running.len() > 1 { format!(" of {name}") } else { String::new() };
+    running.iter().find_map(|(name, running)| match running {
+        Running::Unknown => None,
+        Running::Nothing => Some(format!("nothing{} runs", of(name))),
+        Running::Version(version) if same_version(version, &release.version) => None,
+        Running::Version(version) => Some(format!("{version}{} runs", of(name))),
+    })
+}

@@ -1,0 +1,256 @@
+//! The folders of runs: what an engine was told to do, what it said, how it ended.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::journal::Journal;
+use super::state::{Scope, State};
+use crate::decide::history::{Deployment, History, Phase, Release};
+use crate::decide::journal::{Entry, Part, Way};
+use crate::decide::plan::Act;
+use crate::decide::transaction::Transaction;
+use crate::exit::{Exit, Fault, classify};
+use crate::host::process::Started;
+use crate::host::{files, lock, pid, process};
+use crate::report::v1::Report;
+
+/// Runs whose folders are kept.
+const KEPT: usize = 50;
+/// Who only asks whether an engine lives holds its lock for a moment.
+const ENGAGING: Duration = Duration::from_millis(300);
+
+/// The folder of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Its id.
+    pub id: String,
+    /// The folder.
+    pub folder: PathBuf,
+}
+
+/// How a run ended, for whoever waits for that.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct End {
+    /// What happened.
+    pub report: Report,
+    /// The error that it ended with, when it ended with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Wrong>,
+}
+
+/// An error that travels from one process to another.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Wrong {
+    /// What went wrong, with its causes.
+    pub message: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    /// The exit code.
+    pub code: u8,
+}
+
+impl Wrong {
+    /// Of an error.
+    pub fn of(error: &anyhow::Error) -> Self {
+        let (exit, hint) = classify(error);
+        let (message, hint) = (format!("{error:#}"), hint.map(str::to_owned));
+        Self { message, hint, code: exit.code() }
+    }
+
+    /// As an error again.
+    pub fn fault(self) -> Fault {
+        let exit = Exit::ALL.iter().find(|(exit, _)| exit.code() == self.code);
+        let mut fault = Fault::error(self.message);
+        fault.exit = exit.map_or(Exit::Bug, |(exit, _)| *exit);
+        fault.hint = self.hint;
+        fault
+    }
+}
+
+/// The folder of a run of a service in an environment. It may not be there yet.
+pub fn of(scope: &Scope, state: &State, id: &str) -> Run {
+    Run { id: id.into(), folder: runs(scope, state).join(id) }
+}
+
+fn runs(scope: &Scope, state: &State) -> PathBuf {
+    state.folder(scope).join("runs")
+}
+
+/// All runs, oldest first: their ids begin with the time.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn all(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
+    let folder = runs(scope, state);
+    let names = files::names(&folder).map_err(|error| {
+        Fault::error(format!("cannot list the runs in {}: {error}", folder.display()))
+    })?;
+    Ok(names.into_iter().map(|id| Run { folder: folder.join(&id), id }).collect())
+}
+
+/// The runs that began something and did not end it, oldest first. Whoever asks holds the lock,
+/// so nobody is at it.
+///
+/// # Errors
+/// When a journal cannot be read or is damaged: then nothing may be changed.
+pub fn unfinished(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
+    let mut found = Vec::new();
+    for run in all(scope, state)? {
+        if run.transaction()?.is_some_and(|transaction| !transaction.is_over()) {
+            found.push(run);
+        }
+    }
+    Ok(found)
+}
+
+/// Whether the database was migrated since a release was verified, by what the journals tell: the
+/// version of the schema before that, when a command told it. None when it was not.
+///
+/// # Errors
+/// When a journal cannot be read.
+pub fn migration_since(
+    scope: &Scope,
+    state: &State,
+    history: &History,
+    target: &Release,
+) -> anyhow::Result<Option<Option<String>>> {
+    let is_target = |d: &Deployment| d.phase == Phase::Verified && d.release.is_same(target);
+    let after = history.deployments.iter().rposition(is_target).map_or(0, |at| at + 1);
+    let since: Vec<&str> = history.deployments[after..].iter().map(|d| d.id.as_str()).collect();
+    for run in all(scope, state)? {
+        let journal = Journal::open(&run.folder)?;
+        let entries: Vec<&Entry> = journal.lines().iter().map(|line| &line.entry).collect();
+        let Some(transaction) = Transaction::of(entries.iter().copied()) else { continue };
+        let begun = transaction.begun();
+        if !since.contains(&begun.deployment.as_str()) || begun.way != Way::Deploy {
+            continue;
+        }
+        let mut left = None;
+        for entry in entries {
+            let Entry::Done { place, .. } = entry else { continue };
+            match (transaction.at(*place).map(|operation| &operation.act), place.part) {
+                (Some(Act::Migrate { schema, .. }), Part::Forward) => left = Some(schema.clone()),
+                (Some(Act::Migrate { .. }), Part::Undo) => left = None,
+                _ => {}
+            }
+        }
+        if left.is_some() {
+            return Ok(left);
+        }
+    }
+    Ok(None)
+}
+
+/// Removes the oldest runs that are over.
+pub fn prune(scope: &Scope, state: &State) {
+    let Ok(all) = all(scope, state) else { return };
+    let old = all.len().saturating_sub(KEPT);
+    for run in &all[..old] {
+        let is_over = matches!(run.transaction(), Ok(None)) && run.end().is_some()
+            || matches!(run.transaction(), Ok(Some(transaction)) if transaction.is_over());
+        if is_over && run.engine().is_none() {
+            // It is tried again by the next run.
+            files::remove_folder(&run.folder).unwrap_or_default();
+        }
+    }
+}
+
+impl Run {
+    /// What its journal adds up to; none when it has not begun to change anything.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or is damaged.
+    pub fn transaction(&self) -> anyhow::Result<Option<Transaction>> {
+        let journal = Journal::open(&self.folder)?;
+        let entries: Vec<&Entry> = journal.lines().iter().map(|line| &line.entry).collect();
+        Ok(Transaction::of(entries))
+    }
+
+    /// The file with what it was told to do.
+    pub fn commission(&self) -> PathBuf {
+        self.folder.join("commission.json")
+    }
+
+    /// The file with what it said.
+    pub fn output(&self) -> PathBuf {
+        self.folder.join("output.log")
+    }
+
+    /// The file with what it said when it broke.
+    pub fn errors(&self) -> PathBuf {
+        self.folder.join("engine.err")
+    }
+
+    /// The file that names the command that it runs.
+    pub fn command(&self) -> PathBuf {
+        self.folder.join("command")
+    }
+
+    /// Says that this process is the run's engine, until what this gives is dropped.
+    ///
+    /// # Errors
+    /// When another one is, or that cannot be said.
+    pub fn engage(&self) -> anyhow::Result<lock::Held> {
+        let this = pid::this();
+        let ticks = this.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
+        let file = self.alive();
+        let text = format!("{} {ticks}\n", this.pid);
+        let taken = lock::take_within(&file, ENGAGING).and_then(|held| match held {
+            Some(held) => held.write(&text).map(|()| Some(held)),
+            None => Ok(None),
+        });
+        taken
+            .map_err(|error| Fault::error(format!("cannot lock {}: {error}", file.display())))?
+            .ok_or_else(|| Fault::error("another process has this run already").into())
+    }
+
+    /// The process of its engine, while that lives.
+    pub fn engine(&self) -> Option<Started> {
+        let file = self.alive();
+        lock::text_of_holder(&file).ok().flatten()?;
+        process::read_pid_file(&file.display().to_string())
+    }
+
+    fn alive(&self) -> PathBuf {
+        self.folder.join("alive")
+    }
+
+    /// How it ended, when it has.
+    pub fn end(&self) -> Option<End> {
+        let text = files::read_text(self.end_file()).ok()?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// Says how it ended.
+    ///
+    /// # Errors
+    /// When that cannot be written.
+    pub fn ended(&self, end: &End) -> anyhow::Result<()> {
+        let text = serde_json::to_string(end)?;
+        let file = self.end_file();
+        files::replace(&file, text.as_bytes())
+            .map_err(|error| Fault::error(format!("cannot write {}: {error}", file.display())))?;
+        Ok(())
+    }
+
+    fn end_file(&self) -> PathBuf {
+        self.folder.join("end.json")
+    }
+}
+
+/// The services and environments that have a state below a folder.
+///
+/// # Errors
+/// When they cannot be listed.
+pub fn scopes(root: &Path) -> std::io::Result<Vec<Scope>> {
+    let mut scopes = Vec::new();
+    for service in files::names(root)? {
+        for environment in files::names(root.join(&service))? {
+            // What is not named like ours is not ours.
+            scopes.extend(Scope::new(&service, &environment).ok());
+        }
+    }
+    Ok(scopes)
+}
