@@ -26,6 +26,8 @@ install_part() {
     wait-on) program_from_npm wait-on@9.5.1 wait-on ;;
     hurl) from_cargo_hurl 8.0.1 ;;
     shellcheck | busybox | dash | git | curl | time) from_system "$1" ;;
+    nginx) from_system nginx-light && from_sbin nginx ;;
+    haproxy) from_system haproxy && from_sbin haproxy ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;
@@ -101,6 +103,11 @@ from_system() {
   [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] ||
     $as_root apt-get update
   $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"
+}
+
+# from_sbin PROGRAM: where servers are is not in everybody's PATH.
+from_sbin() {
+  [ ! -x "/usr/sbin/$1" ] || ln -sf "/usr/sbin/$1" "$tools/bin/$1"
 }
 
 required() {

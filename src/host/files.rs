@@ -183,6 +183,22 @@ fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether there is such a folder, and files can be put into it.
+pub fn can_write_into(folder: impl AsRef<Path>) -> bool {
+    folder.as_ref().is_dir() && is_writable(folder.as_ref())
+}
+
+#[cfg(unix)]
+fn is_writable(path: &Path) -> bool {
+    rustix::fs::access(path, rustix::fs::Access::WRITE_OK | rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// Elsewhere only trying tells.
+#[cfg(not(unix))]
+fn is_writable(_: &Path) -> bool {
+    true
+}
+
 /// Whether there is such a file or folder.
 pub fn exists(path: impl AsRef<Path>) -> bool {
     path.as_ref().exists()

@@ -17,3 +17,4 @@ pub mod signals;
 pub mod system;
 pub mod tcp;
 pub mod terminal;
+pub mod unix_socket;

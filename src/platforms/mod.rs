@@ -247,7 +247,12 @@ pub(crate) fn surroundings(scope: &Scope, place: &Place) -> Vec<(String, Secret)
     // Without a slot, a `PORT` of the caller's is none of ours.
     let plain = place.slot.iter().map(|_| ("PORT".to_owned(), Secret::new(&*port)));
     let variables = variables.map(ours).into_iter().chain(plain);
-    variables.chain(OURS.map(|name| ours((name, String::new())))).collect()
+    variables.chain(without_ours()).collect()
+}
+
+/// Variables that blot out ours, for every program that is started or asked.
+pub(crate) fn without_ours() -> impl Iterator<Item = (String, Secret)> {
+    OURS.iter().map(|name| ours((name, String::new())))
 }
 
 /// What is not known is empty, so that nothing of the caller's own comes through.

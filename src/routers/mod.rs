@@ -2,8 +2,14 @@
 //! known here (`decide::strategy`); that they really arrive there is found out by asking through
 //! the router (`checks`).
 
+mod command;
+mod haproxy;
+mod nginx;
+
+use crate::config::transaction::RouterSpec;
 use crate::decide::plan::{Route, Slot};
 use crate::deploy::commands::Commands;
+use crate::deploy::{Scope, State};
 use crate::platforms::Trouble;
 
 /// Where the traffic goes, as the router itself tells.
@@ -53,11 +59,49 @@ pub trait Router {
     -> Result<(), Trouble>;
 }
 
+/// The router of a kind. A new kind is a file of its own and a line here. `public` is where the
+/// service is known to answer, for a router that names no `url` of its own.
+///
+/// # Errors
+/// When it is configured wrongly.
 pub fn of(
-    _: &crate::config::transaction::RouterSpec,
-    _: &crate::deploy::Scope,
-    _: &crate::deploy::State,
-    _: Option<&str>,
+    spec: &RouterSpec,
+    scope: &Scope,
+    state: &State,
+    public: Option<&str>,
 ) -> anyhow::Result<Box<dyn Router>> {
-    anyhow::bail!("not here")
+    Ok(match spec.clone() {
+        RouterSpec::Nginx(spec) => Box::new(nginx::Nginx::new(spec, scope, public)?),
+        RouterSpec::Haproxy(spec) => Box::new(haproxy::Haproxy::new(spec, public)?),
+        RouterSpec::Command(spec) => Box::new(command::Command::new(spec, scope, state, public)),
+    })
 }
+
+/// What a slot is, when its name and its components' may stand in files, commands and variables.
+fn named(slot: &Slot) -> Result<(), String> {
+    for name in slot.ports.keys().chain([&slot.name]) {
+        name.parse::<crate::decide::naming::Name>().map_err(|why| format!("slots: {why}"))?;
+    }
+    if slot.ports.is_empty() {
+        return Err(format!("slot {} has no port, and a router needs one", slot.name));
+    }
+    Ok(())
+}
+
+/// The slot names, as a person would list them.
+fn list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+#[path = "../../tests/integration/parts.rs"]
+#[expect(
+    dead_code,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    reason = "the same rules for what is not installed as everywhere"
+)]
+mod parts;
+
+#[cfg(test)]
+mod real;
