@@ -1,9 +1,10 @@
-//! `health: auto` and `exit-code: [0, 3]`: values that are written in two forms.
+//! `health: auto`, `strategy: rolling` and `exit-code: [0, 3]`: values that are written in two forms.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::transaction::{BlueGreenSpec, RollingSpec, StrategySpec};
 use super::values::NonEmpty;
 use crate::decide::health::HealthOptions;
 
@@ -65,6 +66,70 @@ impl schemars::JsonSchema for HealthSpec {
                     "properties": { "critical": names, "except-circuits": names }
                 }
             ]
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct StrategyKeys {
+    rolling: Option<RollingSpec>,
+    blue_green: Option<BlueGreenSpec>,
+}
+
+impl<'de> Deserialize<'de> for StrategySpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = StrategySpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("`rolling`, or a map with `rolling` or `blue-green`")
+            }
+            fn visit_str<E: de::Error>(self, word: &str) -> Result<StrategySpec, E> {
+                match word {
+                    "rolling" => Ok(StrategySpec::Rolling(RollingSpec::default())),
+                    "blue-green" => Err(E::custom(
+                        "blue-green needs slots; write \
+                         `blue-green: { slots: { blue: 8001, green: 8002 } }`",
+                    )),
+                    other => Err(E::unknown_variant(other, &["rolling", "blue-green"])),
+                }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<StrategySpec, A::Error> {
+                let keys = StrategyKeys::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                match (keys.rolling, keys.blue_green) {
+                    (Some(rolling), None) => Ok(StrategySpec::Rolling(rolling)),
+                    (None, Some(blue_green)) => Ok(StrategySpec::BlueGreen(blue_green)),
+                    (Some(_), Some(_)) => Err(de::Error::custom(
+                        "rolling and blue-green stand side by side; keep one of them",
+                    )),
+                    (None, None) => Err(de::Error::custom(
+                        "the map is empty; write `rolling` or `blue-green` into it",
+                    )),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for StrategySpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "StrategySpec".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let map = |key: &str, of: schemars::Schema| {
+            serde_json::json!({
+                "type": "object", "additionalProperties": false,
+                "properties": { key: of }, "required": [key]
+            })
+        };
+        let rolling = map("rolling", generator.subschema_for::<RollingSpec>());
+        let blue_green = map("blue-green", generator.subschema_for::<BlueGreenSpec>());
+        schemars::json_schema!({
+            "description": "how a release takes the place of another one",
+            "oneOf": [{ "const": "rolling" }, rolling, blue_green]
         })
     }
 }

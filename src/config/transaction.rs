@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::pipeline::PlatformSpec;
-use super::values::{Argv, NonEmpty, Period, Secret};
+use super::values::{Argv, Increase, NonEmpty, Period, Secret};
 
 /// The keys of `waveoff.yml` that say how releases are exchanged. The other keys were read before,
 /// strictly, and are passed over here.
@@ -39,10 +39,8 @@ pub struct ComponentSpec {
     pub platform: PlatformSpec,
 }
 
-/// How a release takes the place of another one.
-#[derive(Debug, Clone, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(rename_all = "kebab-case")]
+/// How a release takes the place of another one (read in `forms`, as a word or a map).
+#[derive(Debug, Clone)]
 pub enum StrategySpec {
     /// In place: the old one is stopped, the new one is started.
     Rolling(RollingSpec),
@@ -63,6 +61,8 @@ pub struct RollingSpec {
     pub failures: Option<u32>,
     /// The file that keeps the version that is replaced; `.deploy-previous-tag` in the state folder if absent.
     pub previous_tag: Option<String>,
+    /// How long the old release is left alone before it is verified after a rollback; 0s if absent, since a verification waits by itself.
+    pub settle: Option<Period>,
 }
 
 /// Beside the old one.
@@ -91,7 +91,7 @@ pub struct BlueGreenSpec {
 /// The port of a slot.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(untagged)]
+#[serde(untagged, expecting = "is neither a port, like 8001, nor a port for each component")]
 pub enum PortsSpec {
     /// Of a release with one part.
     One(u16),
@@ -202,5 +202,5 @@ pub struct CaptureSpec {
     #[serde(default)]
     pub data: BTreeMap<String, Argv>,
     /// How much slower than before a check may be after a rollback; 100% if absent.
-    pub slower: Option<String>,
+    pub slower: Option<Increase>,
 }

@@ -104,6 +104,26 @@ impl FromStr for Share {
     }
 }
 
+/// How much more something may be than it was, written `50%`; kept as a fraction. Twice as much is
+/// 100%, and there may be more.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Increase(pub f64);
+
+read_as_text!(Increase);
+text_schema!(Increase, "Increase", "a percentage: 50%, 200%", "^[0-9]+(\\.[0-9]+)? *%$|\\$\\{");
+
+impl FromStr for Increase {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.trim().strip_suffix('%').map(|number| number.trim().parse::<f64>());
+        match number {
+            Some(Ok(percent)) if percent.is_finite() && percent >= 0.0 => Ok(Self(percent / 100.0)),
+            _ => Err(format!("`{text}` is not a percentage; write it like 50% or 200%")),
+        }
+    }
+}
+
 /// A text that must never be shown: it has no `Display`, and `Debug` prints `***`.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Secret(String);
@@ -251,6 +271,15 @@ mod tests {
         assert_eq!("90%".parse(), Ok(Share(0.9)));
         for wrong in ["90", "0.9", "101%", "-1%", "NaN%", "%"] {
             assert!(wrong.parse::<Share>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn an_increase_may_be_more_than_all() {
+        assert_eq!("50%".parse(), Ok(Increase(0.5)));
+        assert_eq!("250 %".parse(), Ok(Increase(2.5)));
+        for wrong in ["50", "1.5", "-1%", "NaN%", "inf%", "%", ""] {
+            assert!(wrong.parse::<Increase>().unwrap_err().contains("50%"), "{wrong}");
         }
     }
 

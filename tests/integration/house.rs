@@ -97,7 +97,11 @@ fn every_configuration_in_the_documentation_is_read() {
             let name = page.display().to_string();
             let loaded =
                 waveoff::config::parse(&name, block, |name| Some(format!("value-of-{name}")));
-            assert!(loaded.is_ok(), "{name}: {:?}\n{block}", loaded.unwrap_err());
+            let checked = loaded.and_then(|loaded| {
+                let spec = loaded.transaction()?;
+                waveoff::config::exchange::validate(&loaded, &spec, "shop")
+            });
+            assert!(checked.is_ok(), "{name}: {:?}\n{block}", checked.unwrap_err());
             read += 1;
         }
     }
