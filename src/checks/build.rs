@@ -42,6 +42,9 @@ mod default {
     pub(super) const SMOKE_TIMEOUT: Duration = Duration::from_secs(30);
     pub(super) const SMOKE_INTERVAL: Duration = Duration::from_secs(5);
     pub(super) const ATTEMPTS: u32 = 3;
+    pub(super) const SETTLED: u32 = 5;
+    pub(super) const SETTLING: Duration = Duration::from_secs(15);
+    pub(super) const SETTLING_INTERVAL: Duration = Duration::from_millis(50);
     pub(super) const SUPERVISE_INTERVAL: Duration = Duration::from_secs(10);
     pub(super) const FAILURES: u32 = 3;
     pub(super) const SUPERVISE_START: Duration = Duration::from_secs(30);
@@ -85,6 +88,19 @@ impl Check {
     pub fn look_once(&mut self) {
         (self.spec.attempts, self.spec.passes) = (Some(1), None);
         self.spec.timeout.get_or_insert(crate::config::values::Period(default::WAIT_TIMEOUT));
+    }
+
+    /// From here on it has to pass several times in a row, if it is one with a `path`: a router that
+    /// is being switched answers from both sides for a moment.
+    pub fn settle(&mut self) {
+        use crate::config::values::Period;
+        if self.spec.path.is_none() {
+            return;
+        }
+        let passes = self.spec.passes.unwrap_or_default();
+        self.spec.passes = Some(passes.max(default::SETTLED));
+        self.spec.within.get_or_insert(Period(default::SETTLING));
+        self.spec.interval = Some(Period(default::SETTLING_INTERVAL));
     }
 
     /// Waiting: until it passes or the deadline.

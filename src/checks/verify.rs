@@ -26,6 +26,8 @@ pub struct Target {
     pub limit: Option<Duration>,
     /// Look once at each, and wait for nothing.
     pub once: bool,
+    /// What answers may still be changing: wait until the `path` checks pass several times in a row.
+    pub settling: bool,
 }
 
 /// The outcome of a verification.
@@ -60,7 +62,15 @@ pub fn verify(session: &Session, loaded: &Loaded, target: &Target) -> anyhow::Re
         checks.iter_mut().for_each(super::Check::look_once);
     }
     let checks: Vec<Arc<super::Check>> = checks.into_iter().map(Arc::new).collect();
-    let awaited: Vec<_> = if target.once { Vec::new() } else { awaited(&checks) };
+    let awaited = match (target.once, target.settling) {
+        (true, _) => Vec::new(),
+        (_, false) => awaited(&checks),
+        (_, true) => {
+            let mut settling = build(&specs, &surroundings)?;
+            settling.iter_mut().for_each(super::Check::settle);
+            awaited(&settling.into_iter().map(Arc::new).collect::<Vec<_>>())
+        }
+    };
     let version = target.expected_version.as_deref();
     if !awaited.is_empty() {
         let own = loaded.config.deadline.map(|deadline| deadline.0);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Session;
 use crate::config::transaction::TransactionSpec;
-use crate::config::{Config, Loaded};
+use crate::config::{Config, Loaded, exchange};
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
@@ -60,6 +60,7 @@ impl SiteArgs {
     pub(super) fn of(&self, loaded: Loaded) -> anyhow::Result<Site> {
         let (scope, state) = self.place(Some(&loaded.config))?;
         let spec = loaded.transaction()?;
+        exchange::validate(&loaded, &spec, scope.service.as_str())?;
         let ledger = ledger::open(&loaded.config, &scope, &state)?;
         let parts = Parts::of(&loaded, &spec, &scope, &state)?;
         Ok(Site { loaded, spec, scope, state, ledger, parts })

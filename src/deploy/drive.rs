@@ -199,7 +199,9 @@ impl Drive<'_> {
             Ok(detail) => (Verdict::Pass, detail.clone()),
             Err(reason) => (Verdict::Fail, reason.clone()),
         };
-        self.story.operation(act.word(), &name, from, verdict, detail);
+        if *act != Act::Mark {
+            self.story.operation(act.word(), &name, from, verdict, detail);
+        }
         match done {
             Ok(detail) => Entry::Done { place, detail },
             Err(reason) => Entry::Failed { place, reason },

@@ -229,6 +229,7 @@ impl Hands<'_> {
             only_paths: matches!(view, View::Slot { .. }),
             limit,
             once,
+            settling: matches!(view, View::Router { .. }) && !once,
         };
         match checks::verify(self.session, self.loaded, &target) {
             Ok(seen) if seen.verdict.is_pass() => match self.contradiction(release, view) {

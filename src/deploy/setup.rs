@@ -58,7 +58,7 @@ pub fn setup(
             watch: told.watch.unwrap_or(own(spec.watch, 30)),
             interval: interval(spec.interval),
             failures: spec.failures.unwrap_or(FAILURES),
-            settle: Duration::ZERO,
+            settle: own(spec.settle, 0),
         }),
         // Nobody asked for a watch.
         None => Strategy::Rolling(Rolling {
