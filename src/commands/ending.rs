@@ -46,7 +46,7 @@ pub(super) fn report(
     let begun = &driven.begun;
     let mut words = words(&tale, by_hand);
     if let Some(first) = driven.unrecorded.first() {
-        words.summary += &format!("; not all of it could be written down: {first}");
+        words.summary += &format!("; the ledger does not know all of it: {first}");
         // What is not in the ledger does not count: the release is well, and not verified.
         if words.exit == Exit::Pass {
             (words.verdict, words.exit) = (Verdict::Error, Exit::Error);

@@ -16,7 +16,7 @@ use crate::decide::words::same_version;
 use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
 use crate::deploy::{new_id, runs};
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault};
 use crate::report::v1::Report;
 
 /// Arguments of `rollback`.
@@ -125,6 +125,14 @@ impl Rollback {
             Some(version) => format!("rollback to {version}"),
             None => "rollback".into(),
         }
+    }
+
+    /// Whether finishing an interrupted deployment did what is wanted here.
+    pub(super) fn is_answered_by(&self, recovered: &Report) -> bool {
+        let live = recovered.deployment.as_ref().and_then(|of| of.live_version.as_deref());
+        let wanted =
+            self.to.as_deref().is_none_or(|to| live.is_some_and(|is| same_version(is, to)));
+        recovered.exit_code == Exit::RolledBack.code() && self.failed_version.is_none() && wanted
     }
 
     /// Does it, with the lock.

@@ -235,9 +235,7 @@ impl Hands<'_> {
             Ok(seen) if seen.verdict.is_pass() => match self.contradiction(release, view) {
                 None => (seen.verdict, seen.summary, seen.checks),
                 Some(why) => {
-                    let version = &release.version;
-                    let why =
-                        format!("all checks passed, but {version} is not what answered: {why}");
+                    let why = format!("all checks passed, but {why}: another process answered");
                     (Verdict::Fail, why, seen.checks)
                 }
             },

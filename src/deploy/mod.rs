@@ -23,10 +23,12 @@ pub use state::{Scope, State};
 
 use crate::host::clock;
 
-/// A new deployment's id: when it began, and something that tells it from others of that second.
+/// A new deployment's id: when it began, to the millisecond, so that ids are in order, and
+/// something that tells it from others of that moment.
 pub fn new_id() -> String {
     let now = clock::rfc3339(clock::wall());
-    let digits: String = now.chars().filter(char::is_ascii_digit).take(14).collect();
+    let digits: String = now.chars().filter(char::is_ascii_digit).take(17).collect();
     let (day, time) = digits.split_at(8);
-    format!("{day}-{time}-{:06x}", clock::seed() & 0x00ff_ffff)
+    let (time, millis) = time.split_at(6);
+    format!("{day}-{time}-{millis}{:03x}", clock::seed() & 0xfff)
 }

@@ -56,6 +56,13 @@ impl World {
             .env("WAVEOFF_STATE", &format!("{folder}/state"))
     }
 
+    /// The process id of the engine that has the lock.
+    pub(crate) fn engine(&self) -> String {
+        let lock = self.folder.path().join("state/shop/production/lock");
+        let owner: Value = serde_json::from_str(&std::fs::read_to_string(lock).unwrap()).unwrap();
+        owner["pid"].to_string()
+    }
+
     pub(crate) fn deploy(&self, version: &str) -> Program {
         self.waveoff(&["deploy", "--version", version, "--report", "report.json"])
     }
