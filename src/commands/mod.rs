@@ -2,6 +2,7 @@
 
 mod about;
 pub mod attach;
+pub mod capture;
 mod confirm;
 pub mod deploy;
 mod ending;
@@ -61,6 +62,8 @@ pub trait Verb: Args + FromArgMatches {
     const NAME: &'static str;
     /// What it is for, in one line.
     const ABOUT: &'static str;
+    /// Its action's name.
+    const ACTION: &'static str = Self::NAME;
     /// What its action outputs besides [`COMMON_OUTPUTS`].
     const OUTPUTS: &'static [Output] = &[];
     /// Worked examples for the end of `--help`.
@@ -78,6 +81,8 @@ pub trait Verb: Args + FromArgMatches {
 pub struct Entry {
     /// Its name.
     pub name: &'static str,
+    /// Its action's name.
+    pub action: &'static str,
     /// What its action outputs besides [`COMMON_OUTPUTS`].
     pub outputs: &'static [Output],
     command: fn() -> Command,
@@ -88,6 +93,7 @@ pub struct Entry {
 pub const fn entry<V: Verb>() -> Entry {
     Entry {
         name: V::NAME,
+        action: V::ACTION,
         outputs: V::OUTPUTS,
         command: || settings::declare::<V>(),
         run: |matches, session| {
@@ -113,6 +119,7 @@ pub const WAVEOFF: &[Entry] = &[
     entry::<attach::Attach>(),
     entry::<status::Status>(),
     entry::<unlock::Unlock>(),
+    entry::<capture::Capture>(),
     entry::<init::Init>(),
 ];
 

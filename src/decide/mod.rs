@@ -2,6 +2,7 @@
 //! or the environment; time is an argument.
 
 pub mod backoff;
+pub mod capture;
 pub mod confirmation;
 pub mod expect;
 pub mod health;

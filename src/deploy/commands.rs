@@ -73,18 +73,32 @@ impl<'a> Commands<'a> {
     /// # Errors
     /// When it cannot be run, or ends in any other way than with exit code 0.
     pub fn ask(&self, command: &CommandSpec) -> Result<String, Trouble> {
-        let shown = command.argv.show();
-        let ran = process::run(command, ASKING, &Cancel::default(), None)
-            .map_err(|error| Trouble::new(format!("{shown} could not be run: {error}")))?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        match complaint(&ran) {
-            None => Ok(text(&output(&ran).stdout)),
-            Some(complaint) => {
-                let why = text(&output(&ran).stderr);
-                let why = why.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
-                Err(Trouble::new(format!("{shown}: {complaint}{why}")))
-            }
+        let ran = self.asked(command)?;
+        complaint(&ran).map_or_else(
+            || Ok(text(&output(&ran).stdout)),
+            |why| Err(unanswered(command, &ran, &why)),
+        )
+    }
+
+    /// Asks a command that tells a state by a word and by its exit code, as `systemctl is-active`
+    /// does: the first line that it printed, whatever the code.
+    ///
+    /// # Errors
+    /// When it cannot be run, does not end by itself, or printed nothing.
+    pub fn word(&self, command: &CommandSpec) -> Result<String, Trouble> {
+        let ran = self.asked(command)?;
+        let printed = text(&output(&ran).stdout);
+        let why = complaint(&ran).unwrap_or("it printed nothing".into());
+        match (&ran, printed.lines().next()) {
+            (Ran::Ended(CommandOutput { code: Some(_), .. }), Some(word)) => Ok(word.to_owned()),
+            _ => Err(unanswered(command, &ran, &why)),
         }
+    }
+
+    fn asked(&self, command: &CommandSpec) -> Result<Ran, Trouble> {
+        process::run(command, ASKING, &Cancel::default(), None).map_err(|error| {
+            Trouble::new(format!("{} could not be run: {error}", command.argv.show()))
+        })
     }
 
     /// The last lines of the last command that was run, 100 at most.
@@ -202,6 +216,17 @@ fn print(receiver: &Receiver<Option<Vec<u8>>>, session: &Session) -> Vec<String>
         say(&pending);
     }
     lines
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().to_owned()
+}
+
+/// Why a command gave no answer, with the last thing that it said.
+fn unanswered(command: &CommandSpec, ran: &Ran, why: &str) -> Trouble {
+    let said = text(&output(ran).stderr);
+    let said = said.lines().last().map(|line| format!(": {line}")).unwrap_or_default();
+    Trouble::new(format!("{}: {why}{said}", command.argv.show()))
 }
 
 /// What is wrong with how a command ended, if anything is.

@@ -3,6 +3,7 @@
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
 mod chain;
+pub mod capture;
 pub mod commands;
 pub mod current;
 pub mod describe;

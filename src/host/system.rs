@@ -1,16 +1,9 @@
 //! Figures of this machine.
 
 use std::io;
+use std::time::{Duration, SystemTime};
 
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reading, Unit};
-
-/// The name of this machine in its network; empty where it has none.
-pub fn host_name() -> String {
-    #[cfg(unix)]
-    return rustix::system::uname().nodename().to_string_lossy().into_owned();
-    #[cfg(not(unix))]
-    return super::env::var("COMPUTERNAME").unwrap_or_default();
-}
 
 /// The share of the file system of `path` that is in use, counted as `df` does: what is used of
 /// what an ordinary user could use.
@@ -59,6 +52,51 @@ pub fn load() -> Observation {
         first.ok_or("/proc/loadavg is strange".into())
     });
     observed("load average of the last minute".into(), Unit::Number, load)
+}
+
+/// The share of a file system in use as [`disk`] counts it: `45%`, rounded up as `df` does.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn disk_usage(path: &str) -> Result<String, String> {
+    let used = disk_used(path).map_err(|error| format!("{path}: {error}"))?;
+    Ok(format!("{:.0}%", (used * 100.0).ceil()))
+}
+
+/// The load averages of the last 1, 5 and 15 minutes, as the kernel writes them.
+///
+/// # Errors
+/// Why they cannot be read.
+pub fn load_averages() -> Result<[String; 3], String> {
+    let text = super::files::read_text("/proc/loadavg").map_err(|error| error.to_string())?;
+    let mut words = text.split_whitespace().map(str::to_owned);
+    match (words.next(), words.next(), words.next()) {
+        (Some(one), Some(five), Some(fifteen)) => Ok([one, five, fifteen]),
+        _ => Err("/proc/loadavg is strange".into()),
+    }
+}
+
+/// When this machine was started (`btime` of proc(5)).
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn up_since() -> Result<SystemTime, String> {
+    let text = super::files::read_text("/proc/stat").map_err(|error| error.to_string())?;
+    boot_time(&text).ok_or_else(|| "/proc/stat is strange".into())
+}
+
+fn boot_time(text: &str) -> Option<SystemTime> {
+    let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
+/// This machine's name.
+///
+/// # Errors
+/// Why it cannot be read.
+pub fn name() -> Result<String, String> {
+    let name = super::files::read_text("/proc/sys/kernel/hostname");
+    name.map(|name| name.trim().to_owned()).map_err(|error| error.to_string())
 }
 
 /// How many connections to a port of this machine are open, as the kernel tells (proc(5),
@@ -112,6 +150,18 @@ mod tests {
             2: 0100007F:C001 0100007F:1F90 01 00000000:00000000\n";
         assert_eq!(established(table, 8080), 1);
         assert_eq!(established(table, 8081), 0);
+    }
+
+    #[test]
+    fn d1_the_machine_tells_its_figures() {
+        let since = boot_time("cpu 1 2\nbtime 1700000000\nprocesses 7\n").unwrap();
+        assert_eq!(super::super::clock::rfc3339(since), "2023-11-14T22:13:20.000Z");
+        assert_eq!(boot_time("cpu 1 2\n"), None);
+        assert_eq!(boot_time("btime soon\n"), None);
+        let usage = disk_usage("/").unwrap();
+        let percent: u8 = usage.strip_suffix('%').unwrap().parse().unwrap();
+        assert!(percent <= 100, "{usage}");
+        assert!(disk_usage("/nowhere/at/all").unwrap_err().contains("/nowhere"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction};
 use serde_json::Value;
+use waveoff::commands::capture::Capture;
 use waveoff::commands::deploy::Deploy;
 use waveoff::commands::evaluate_rollback::EvaluateRollback;
 use waveoff::commands::notify_incident::NotifyIncident;
@@ -24,6 +25,7 @@ pub(crate) fn actions() -> Vec<Action> {
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
         Action { words: "waveoff deploy", verb: entry::<Deploy>() },
         Action { words: "waveoff rollback", verb: entry::<Rollback>() },
+        Action { words: "waveoff capture", verb: entry::<Capture>() },
         Action { words: "evaluate-rollback", verb: entry::<EvaluateRollback>() },
         Action { words: "notify-incident", verb: entry::<NotifyIncident>() },
     ]
@@ -44,7 +46,7 @@ pub(crate) struct Action {
 
 impl Action {
     fn file(&self) -> PathBuf {
-        root().join("actions").join(self.verb.name).join("action.yml")
+        root().join("actions").join(self.verb.action).join("action.yml")
     }
 
     fn render(&self) -> String {
@@ -58,7 +60,7 @@ impl Action {
              description: {}\n\
              author: The waveoff authors\n\
              inputs:\n",
-            quoted(&format!("waveoff: {}", verb.name)),
+            quoted(&format!("waveoff: {}", verb.action)),
             quoted(&about),
         );
         for arg in command.get_arguments() {
@@ -85,7 +87,7 @@ impl Action {
              - name: {}\n      id: run\n{}      shell: sh\n      env:\n        \
              WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{}      \
              run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
-            quoted(verb.name),
+            quoted(verb.action),
             // The caller's step says when; act would skip this one after a cancellation all the
             // same. What is to be deployed is never begun then.
             if verb.name == "deploy" { "" } else { "      if: always()\n" },
@@ -145,7 +147,7 @@ fn action_files_say_what_the_programs_say() {
 
 #[test]
 fn every_folder_of_an_action_has_its_verb() {
-    let verbs: BTreeSet<_> = actions().iter().map(|action| action.verb.name.to_owned()).collect();
+    let verbs: BTreeSet<_> = actions().iter().map(|action| action.verb.action.to_owned()).collect();
     let folders: BTreeSet<_> = fs::read_dir(root().join("actions"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -173,7 +175,7 @@ fn workflows_give_and_take_only_what_the_actions_have() {
             for step in job["steps"].as_array().into_iter().flatten() {
                 let Some(action) = ours(step) else { continue };
                 let at = format!("{file}, job {id}");
-                let verb = actions().into_iter().find(|ours| ours.verb.name == action);
+                let verb = actions().into_iter().find(|ours| ours.verb.action == action);
                 let verb = verb.unwrap_or_else(|| panic!("{at}: no action {action}")).verb;
                 let command = verb.command();
                 for name in step["with"].as_object().into_iter().flat_map(|with| with.keys()) {

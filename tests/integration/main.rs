@@ -11,6 +11,7 @@
 mod act;
 mod actions;
 mod bootstrap;
+mod capture;
 mod deploy;
 mod deploy_refusals;
 mod deploy_strays;

@@ -59,7 +59,7 @@ fn exit_codes() -> String {
 }
 
 fn inputs(verb: &str) -> String {
-    let action = actions().into_iter().find(|action| action.verb.name == verb).unwrap();
+    let action = actions().into_iter().find(|action| action.verb.action == verb).unwrap();
     let mut table = String::from("| Input | Meaning |\n|---|---|\n");
     for arg in action.verb.command().get_arguments().filter(|arg| is_input(arg)) {
         if let Some(long) = arg.get_long() {
@@ -70,7 +70,7 @@ fn inputs(verb: &str) -> String {
 }
 
 fn outputs(verb: &str) -> String {
-    let action = actions().into_iter().find(|action| action.verb.name == verb).unwrap();
+    let action = actions().into_iter().find(|action| action.verb.action == verb).unwrap();
     let row = |output: &Output| format!("| `{}` | {} |\n", output.name, cell(output.about));
     let rows: String = COMMON_OUTPUTS.iter().chain(action.verb.outputs).map(row).collect();
     format!("| Output | Meaning |\n|---|---|\n{rows}")

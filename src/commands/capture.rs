@@ -1,0 +1,137 @@
+//! `waveoff capture`: writes down what production is like at this moment.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::site::{Site, SiteArgs};
+use super::{Output, Session, Verb, output};
+use crate::checks::Target;
+use crate::decide::capture::Capture as State;
+use crate::decide::verdict::Verdict;
+use crate::deploy::capture::{self, Subject};
+use crate::deploy::{new_id, run};
+use crate::exit::Fault;
+use crate::report::v1::Report;
+
+/// Arguments of `capture`.
+#[derive(Debug, Clone, Args)]
+pub struct Capture {
+    #[command(flatten)]
+    site: SiteArgs,
+    /// Write the state to this file [default: captures/ in the state folder, named by the time]
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+impl Verb for Capture {
+    const NAME: &'static str = "capture";
+    const ABOUT: &'static str =
+        "Write down versions, services, data, checks and the machine's state";
+    const ACTION: &'static str = "capture-state";
+    const OUTPUTS: &'static [Output] = &[
+        output("state", "what was captured, as JSON"),
+        output("state-file", "the file that it was written to"),
+    ];
+    const EXAMPLES: &'static str = "\
+Examples:
+  waveoff capture
+  waveoff capture --output before.json
+
+";
+
+    fn run(self, session: &Session) -> anyhow::Result<Report> {
+        let site = self.site.open(session)?;
+        let state = look(session, &site)?;
+        let file = self.write(&site, &state)?;
+        show(session, &state);
+        let (verdict, summary) = conclude(&site, &state, &file);
+        let mut report = session.report(verdict, summary);
+        report.service = Some(state.service.clone());
+        report.environment = Some(state.environment.clone());
+        report.outputs = [
+            ("state".to_owned(), serde_json::to_string(&state)?),
+            ("state-file".to_owned(), file.display().to_string()),
+        ]
+        .into();
+        Ok(report)
+    }
+}
+
+impl Capture {
+    fn write(&self, site: &Site, state: &State) -> anyhow::Result<PathBuf> {
+        let folder = site.state.folder(&site.scope);
+        let written = match &self.output {
+            Some(file) => capture::write(file, state).map(|()| file.clone()),
+            None => capture::save(&folder, &new_id(), state),
+        };
+        written.map_err(|error| {
+            let file = self.output.clone().unwrap_or_else(|| folder.join("captures"));
+            Fault::error(format!("cannot write the capture to {}: {error}", file.display()))
+                .hint("name another file with --output")
+                .into()
+        })
+    }
+}
+
+fn look(session: &Session, site: &Site) -> anyhow::Result<State> {
+    let transaction = site.loaded.transaction()?;
+    let history = site.history();
+    let live = history.as_ref().ok().and_then(super::site::live_of);
+    let platform = site.platform.as_ref();
+    let target = Target {
+        expected_version: live.map(|release| release.version),
+        ..run::target(platform, &Default::default())
+    };
+    let subject = Subject {
+        scope: &site.scope,
+        spec: transaction.capture.as_ref(),
+        migrate: transaction.migrate.as_ref(),
+        history: history.as_ref().map_err(|error| format!("{error:#}")),
+        serving: vec![(site.scope.service.as_str(), platform.running())],
+        target,
+    };
+    Ok(capture::take(session, &site.loaded, &subject))
+}
+
+/// What could not be found out makes it less than whole, and no failure.
+fn conclude(site: &Site, state: &State, file: &std::path::Path) -> (Verdict, String) {
+    let missing: Vec<&str> = state.unknown.iter().map(|one| one.what.as_str()).collect();
+    let mut summary = format!("{}: captured in {}", site.scope, file.display());
+    if !missing.is_empty() {
+        summary.push_str(&format!("; not known: {}", missing.join(", ")));
+    }
+    (Verdict::Pass, summary)
+}
+
+fn show(session: &Session, state: &State) {
+    let line = |name: &str, text: &str| session.say(&format!("{name:<14} {text}"));
+    let unknown = || "not known".to_owned();
+    for (name, version) in &state.versions {
+        line("version", &format!("{name} {}", version.clone().unwrap_or_else(unknown)));
+    }
+    for (name, word) in &state.services {
+        line("service", &format!("{name} {}", word.clone().unwrap_or_else(unknown)));
+    }
+    let system = &state.system;
+    line("host", state.host.as_deref().unwrap_or("not known"));
+    line("up since", system.uptime_since.as_deref().unwrap_or("not known"));
+    let load = system.load_average.as_ref();
+    let load = load.map(|load| format!("{} {} {}", load.one, load.five, load.fifteen));
+    line("load", &load.unwrap_or_else(unknown));
+    line("disk", system.disk_usage.as_deref().unwrap_or("not known"));
+    for (name, value) in &state.data {
+        line("data", &format!("{name} {}", value.clone().unwrap_or_else(unknown)));
+    }
+    for check in state.checks.iter().flatten() {
+        let (verdict, latency) = (check.verdict, check.latency_ms);
+        line("check", &format!("{verdict:<12} {latency:>7.1} ms  {}", check.name));
+    }
+    for past in state.history.iter().flatten() {
+        line("deployment", &format!("{}  {}  {}", past.started, past.version, past.outcome));
+    }
+    for unknown in &state.unknown {
+        line("not known", &format!("{}: {}", unknown.what, unknown.why));
+    }
+    session.say("");
+}
