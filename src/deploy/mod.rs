@@ -10,6 +10,7 @@ pub mod describe;
 pub mod drive;
 pub mod hands;
 pub mod journal;
+pub mod forensics;
 pub mod ledger;
 pub mod lock;
 pub mod migration;
