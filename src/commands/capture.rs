@@ -6,11 +6,9 @@ use clap::Args;
 
 use super::site::{Site, SiteArgs};
 use super::{Output, Session, Verb, output};
-use crate::checks::Target;
 use crate::decide::capture::Capture as State;
 use crate::decide::verdict::Verdict;
-use crate::deploy::capture::{self, Subject};
-use crate::deploy::{new_id, run};
+use crate::deploy::{capture, new_id};
 use crate::exit::Fault;
 use crate::report::v1::Report;
 
@@ -42,7 +40,7 @@ Examples:
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let site = self.site.open(session)?;
-        let state = look(session, &site)?;
+        let state = look(session, &site);
         let file = self.write(&site, &state)?;
         show(session, &state);
         let (verdict, summary) = conclude(&site, &state, &file);
@@ -74,24 +72,10 @@ impl Capture {
     }
 }
 
-fn look(session: &Session, site: &Site) -> anyhow::Result<State> {
-    let transaction = site.loaded.transaction()?;
+fn look(session: &Session, site: &Site) -> State {
     let history = site.history();
-    let live = history.as_ref().ok().and_then(super::site::live_of);
-    let platform = site.platform.as_ref();
-    let target = Target {
-        expected_version: live.map(|release| release.version),
-        ..run::target(platform, &Default::default())
-    };
-    let subject = Subject {
-        scope: &site.scope,
-        spec: transaction.capture.as_ref(),
-        migrate: transaction.migrate.as_ref(),
-        history: history.as_ref().map_err(|error| format!("{error:#}")),
-        serving: vec![(site.scope.service.as_str(), platform.running())],
-        target,
-    };
-    Ok(capture::take(session, &site.loaded, &subject))
+    let history = history.as_ref().map_err(|error| format!("{error:#}"));
+    site.capture(session, history)
 }
 
 /// What could not be found out makes it less than whole, and no failure.

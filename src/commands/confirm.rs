@@ -2,6 +2,7 @@
 
 use super::engine::Engine;
 use super::site::{Site, live_of};
+use super::transact::Keeping;
 use super::{Session, deploy, ending, transact};
 use crate::decide::confirmation::{Claim, refusals, saw_version};
 use crate::decide::history::{History, Release};
@@ -64,7 +65,7 @@ pub(super) fn perform(
         reason: String::new(),
         plan: Plan::default(),
     };
-    let mut tale = transact::begin(engine, begun)?;
+    let mut tale = transact::begin(engine, &history, begun, Keeping::USUAL)?;
     tale.checks = evidence.checks;
     Ok(transact::conclude(site, &telling, &history, tale))
 }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
+use super::transact::Keeping;
 use super::{Output, Session, Verb, confirm, ending, follow, transact};
 use crate::actions;
 use crate::checks::{self, Surroundings, Target};
@@ -48,6 +49,9 @@ pub struct Deploy {
     /// when it fails, a person is needed
     #[arg(long)]
     irreversible: bool,
+    /// Keep no evidence of a release that failed
+    #[arg(long)]
+    no_forensics: bool,
     /// Start nothing: others deployed it, and this report of smoke-test, a file or the JSON itself,
     /// proves that it is well. Record it as verified
     #[arg(long, value_name = "FILE|JSON", conflicts_with = "force")]
@@ -143,8 +147,12 @@ impl Deploy {
         let begun = self.begun(session, site, &history, &release, engine.by)?;
         site.check(&begun, self.force)?;
         tell_begin(&story, &begun, site);
-        let tale = transact::begin(engine, begun)?;
+        let tale = transact::begin(engine, &history, begun, self.keeping())?;
         Ok(transact::conclude(site, &telling, &history, tale))
+    }
+
+    fn keeping(&self) -> Keeping {
+        Keeping { forensics: !self.no_forensics, ..Keeping::USUAL }
     }
 
     fn release(&self) -> anyhow::Result<Release> {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::deploy::named_release;
 use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
+use super::transact::Keeping;
 use super::{Output, Session, Verb, ending, follow, transact};
 use crate::config::values::Period;
 use crate::decide::history::{Deployment, History, Phase, Release};
@@ -43,6 +44,9 @@ pub struct Rollback {
     /// Leave the database as it is, although it was migrated since
     #[arg(long)]
     preserve_data: bool,
+    /// Keep no evidence of the release that is taken back
+    #[arg(long)]
+    no_forensics: bool,
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -144,10 +148,11 @@ impl Rollback {
         let route = self.choose(site, &history)?;
         let begun = self.begun(session, site, &history, &route, engine.by)?;
         site.check(&begun, false)?;
+        let keeping = Keeping { forensics: !self.no_forensics, preserve_data: self.preserve_data };
         let (old, new) = (&begun.release.version, &route.target.version);
         let text = format!("{}: from {old} to {new}: {}", site.scope, begun.reason);
         Story::new(session).tell("rollback", &text);
-        let tale = transact::begin(engine, begun)?;
+        let tale = transact::begin(engine, &history, begun, keeping)?;
         Ok(transact::conclude(site, &telling, &history, tale))
     }
 

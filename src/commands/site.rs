@@ -5,13 +5,16 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::Session;
+use crate::checks::Target;
 use crate::config::transaction::TransactionSpec;
 use crate::config::{Config, Loaded, exchange};
+use crate::decide::capture::Capture;
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
 use crate::decide::plan::{Act, Direction};
 use crate::decide::strategy::{Current, Setup};
+use crate::deploy::capture::{self, Subject};
 use crate::deploy::commands::Commands;
 use crate::deploy::current::{self, Where};
 use crate::deploy::describe::describe;
@@ -106,6 +109,26 @@ impl Site {
         let place = Where { scope, state, parts, spec, tag_file: &setup.tag_file };
         let current = current::look(&place, history, target, &Commands::looking(session))?;
         Ok((setup, current))
+    }
+
+    /// What production is like: the components, the data, the machine, and the checks, each once.
+    pub(super) fn capture(&self, session: &Session, history: Result<&History, String>) -> Capture {
+        let live = history.as_ref().ok().and_then(|history| live_of(history));
+        let view = self.parts.view();
+        let target = Target {
+            base_url: self.parts.base_url(&view),
+            expected_version: live.map(|release| release.version),
+            ..Target::default()
+        };
+        let subject = Subject {
+            scope: &self.scope,
+            spec: self.spec.capture.as_ref(),
+            migrate: self.spec.migrate.as_ref(),
+            history,
+            serving: self.parts.serving(&Commands::looking(session)),
+            target: Some(target),
+        };
+        capture::take(session, &self.loaded, &subject)
     }
 
     /// Says what a plan would do, and what would take it back.

@@ -66,6 +66,7 @@ impl Site {
         tale.session.cancel.shield();
         let begun = tale.driven.begun.clone();
         let key = self.key(&begun.release, begun.target.as_ref(), &begun.deployment);
+        let log = self.keep(tale);
         let incident = Incident {
             key: key.clone(),
             service: self.scope.service.to_string(),
@@ -79,7 +80,7 @@ impl Site {
             deployment: Some(begun.deployment.clone()),
             run_url: run_url(),
             ticket: None,
-            forensics: self.keep(tale),
+            forensics: tale.forensics.clone().or(log),
             steps: tale.story.steps.clone(),
             failed_checks: checks::failed(&tale.checks).into_iter().cloned().collect(),
         };

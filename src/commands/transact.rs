@@ -7,6 +7,8 @@ use crate::channels::Telling;
 use crate::decide::history::History;
 use crate::decide::journal::{Begun, Way};
 use crate::decide::transaction::Outcome;
+use crate::decide::verdict::Verdict;
+use crate::deploy::capture;
 use crate::deploy::commands::Commands;
 use crate::deploy::drive::{Drive, Driven};
 use crate::deploy::hands::Hands;
@@ -23,6 +25,21 @@ pub(super) struct Tale<'a> {
     pub(super) story: Story<'a>,
     pub(super) checks: Vec<Check>,
     pub(super) diagnostics: Vec<String>,
+    pub(super) forensics: Option<String>,
+}
+
+/// What somebody says of what is kept.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Keeping {
+    /// Keep evidence of what failed.
+    pub(super) forensics: bool,
+    /// The database stays as it is.
+    pub(super) preserve_data: bool,
+}
+
+impl Keeping {
+    /// What is usual.
+    pub(super) const USUAL: Self = Self { forensics: true, preserve_data: false };
 }
 
 /// What drives a run.
@@ -32,6 +49,7 @@ fn drive<'a>(
     held: &'a Held,
     run: &Run,
     journal: Journal,
+    keeping: Keeping,
 ) -> Drive<'a> {
     let hands = Hands {
         session,
@@ -44,6 +62,10 @@ fn drive<'a>(
         run: run.folder.clone(),
         checks: Vec::new(),
         diagnostics: Vec::new(),
+        keeps_forensics: keeping.forensics,
+        forensics: None,
+        preserve_data: keeping.preserve_data,
+        deployment: String::new(),
     };
     let story = Story::new(session);
     Drive { session, ledger: site.ledger.as_ref(), journal, held, hands, story }
@@ -51,15 +73,38 @@ fn drive<'a>(
 
 fn tale<'a>(drive: Drive<'a>, driven: Driven) -> Tale<'a> {
     let Drive { session, hands, story, .. } = drive;
-    Tale { session, driven, story, checks: hands.checks, diagnostics: hands.diagnostics }
+    let Hands { checks, diagnostics, forensics, .. } = hands;
+    Tale { session, driven, story, checks, diagnostics, forensics }
 }
 
 /// Does what was planned.
-pub(super) fn begin<'a>(engine: &Engine<'a>, begun: Begun) -> anyhow::Result<Tale<'a>> {
+pub(super) fn begin<'a>(
+    engine: &Engine<'a>,
+    history: &History,
+    begun: Begun,
+    keeping: Keeping,
+) -> anyhow::Result<Tale<'a>> {
     let journal = Journal::open(&engine.run.folder)?;
-    let mut drive = drive(engine.session, engine.site, engine.held, engine.run, journal);
+    let mut drive = drive(engine.session, engine.site, engine.held, engine.run, journal, keeping);
+    if begun.way == Way::Deploy {
+        capture_before(engine, history, &begun, &mut drive.story);
+    }
     let driven = drive.begin(begun);
     Ok(tale(drive, driven))
+}
+
+/// Writes down what production is like, for a rollback to be compared with. Not to know something
+/// of that is no reason not to deploy.
+fn capture_before(engine: &Engine<'_>, history: &History, begun: &Begun, story: &mut Story<'_>) {
+    let Engine { session, site, .. } = engine;
+    let from = session.elapsed();
+    let state = site.capture(session, Ok(history));
+    let folder = site.state.folder(&site.scope);
+    let (verdict, detail) = match capture::save(&folder, &begun.deployment, &state) {
+        Ok(file) => (Verdict::Pass, format!("the state before is in {}", file.display())),
+        Err(error) => (Verdict::Error, format!("the state before could not be kept: {error}")),
+    };
+    story.step("capture", from, verdict, detail);
 }
 
 /// Goes on with what another engine left; none when that had not begun.
@@ -71,7 +116,7 @@ pub(super) fn resume<'a>(
     reason: &str,
 ) -> anyhow::Result<Option<Tale<'a>>> {
     let journal = Journal::open(&run.folder)?;
-    let mut drive = drive(session, site, held, run, journal);
+    let mut drive = drive(session, site, held, run, journal, Keeping::USUAL);
     let driven = drive.resume(reason);
     Ok(driven.map(|driven| tale(drive, driven)))
 }

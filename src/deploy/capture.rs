@@ -33,8 +33,8 @@ pub struct Subject<'a> {
     pub history: Result<&'a History, String>,
     /// What each component runs of what gets the requests.
     pub serving: Vec<(&'a str, Running)>,
-    /// What the checks are asked of; they are asked once, and nothing is waited for.
-    pub target: Target,
+    /// What the checks are asked of, once, and nothing is waited for; they are not asked if absent.
+    pub target: Option<Target>,
 }
 
 /// Looks at everything once.
@@ -51,7 +51,9 @@ pub fn take(session: &Session, loaded: &Loaded, subject: &Subject<'_>) -> Captur
     look_at_versions(&mut capture, subject, &commands);
     capture.system = look_at_machine(&mut capture);
     look_at_data(&mut capture, subject, &commands);
-    look_at_checks(&mut capture, session, loaded, &subject.target);
+    if let Some(target) = &subject.target {
+        look_at_checks(&mut capture, session, loaded, target);
+    }
     capture.map_texts(|text| session.masked(text))
 }
 

@@ -17,7 +17,7 @@ fn taken(session: &Session, text: &str, serving: Vec<(&str, Running)>) -> Captur
         migrate: transaction.migrate.as_ref(),
         history: Ok(&history),
         serving,
-        target: Target::default(),
+        target: Some(Target::default()),
     };
     take(session, &loaded, &subject)
 }

@@ -56,6 +56,7 @@ impl Drive<'_> {
     /// Begins, and walks to the end. Nothing that goes wrong on the way is an error here: it is an
     /// outcome.
     pub fn begin(&mut self, begun: Begun) -> Driven {
+        self.hands.deployment.clone_from(&begun.deployment);
         let transaction = Transaction::new(begun.clone());
         let mut walk = Walk::of(transaction, false);
         // What is not in the journal is not begun.
@@ -70,6 +71,7 @@ impl Drive<'_> {
     pub fn resume(&mut self, reason: &str) -> Option<Driven> {
         let entries = || self.journal.lines().iter().map(|line| &line.entry);
         let mut walk = Walk::of(Transaction::of(entries())?, true);
+        self.hands.deployment.clone_from(&walk.transaction.begun().deployment);
         walk.mutated = entries().any(|entry| *entry == Entry::Recorded(Event::Mutating));
         self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
         Some(self.walk(walk))
@@ -93,6 +95,7 @@ impl Drive<'_> {
                         walk.fenced = Some(format!("{error:#}"));
                         break;
                     }
+                    self.witness_rollback(&walk, place);
                     self.announce(&walk.transaction, place);
                     self.note(&mut walk, Entry::Intent(place));
                 }
@@ -119,10 +122,20 @@ impl Drive<'_> {
         self.session.cancel.reason().map(cancelled)
     }
 
+    /// A rollback that somebody wants begins with evidence of what it takes back, too.
+    fn witness_rollback(&mut self, walk: &Walk, place: Place) {
+        let begun = walk.transaction.begun();
+        let first = place == Place { part: Part::Forward, index: 0 };
+        if first && begun.way == Way::Rollback && !walk.resumed {
+            self.hands.witness(begun, &begun.reason);
+        }
+    }
+
     /// Adds an event to the ledger; tells whether it goes on.
     fn record(&mut self, walk: &mut Walk, event: Event) -> bool {
         if matches!(event, Event::Failed { .. }) && walk.mutated {
-            self.hands.witness();
+            let reason = failure(&event);
+            self.hands.witness(walk.transaction.begun(), &reason);
         }
         match self.remember(walk, &event) {
             Ok(()) => {
@@ -243,6 +256,13 @@ fn cancelled(by: &str) -> String {
 
 /// What a cancellation by the limit of the whole deployment is called.
 pub const DEADLINE: &str = "its limit";
+
+fn failure(event: &Event) -> String {
+    match event {
+        Event::Failed { reason } => reason.clone(),
+        _ => String::new(),
+    }
+}
 
 fn word(event: &Event) -> &'static str {
     match event {

@@ -213,7 +213,7 @@ fn masked_lines(session: &Session, text: &str) -> String {
 
 fn mask(session: &Session, value: &mut Value) {
     match value {
-        Value::String(text) => *text = session.masked(&recent(text, now, LOGS)),
+        Value::String(text) => *text = session.masked(text),
         Value::Array(list) => list.iter_mut().for_each(|value| mask(session, value)),
         Value::Object(object) => object.values_mut().for_each(|value| mask(session, value)),
         _ => {}

@@ -50,9 +50,18 @@ pub struct Hands<'a> {
     pub checks: Vec<Check>,
     /// The last lines of what the failed release wrote.
     pub diagnostics: Vec<String>,
+    /// Whether evidence of what failed is kept.
+    pub keeps_forensics: bool,
+    /// The folder of that evidence.
+    pub forensics: Option<String>,
+    /// Whether the database stays as it is.
+    pub preserve_data: bool,
+    /// The deployment's id, under which the state before it was captured.
+    pub deployment: String,
 }
 
-type Done = Result<String, String>;
+/// What was found, or why it could not be done or is not well.
+pub(super) type Done = Result<String, String>;
 
 impl Hands<'_> {
     /// Does an act; `back` says that this is not the way to a new release. Gives what was found.
@@ -98,16 +107,6 @@ impl Hands<'_> {
     /// What an act would do, a line each.
     pub fn describe(&self, act: &Act) -> Vec<String> {
         describe(self.parts, self.spec, act)
-    }
-
-    /// Keeps the last lines of the failed release, before anything is taken back.
-    pub fn witness(&mut self) {
-        let slots = self.parts.slots.iter().map(Some);
-        let places: Vec<Option<&Slot>> =
-            if self.parts.slots.is_empty() { vec![None] } else { slots.collect() };
-        // The one that was started last is the one that failed.
-        let lines = places.into_iter().map(|slot| self.parts.diagnostics(slot));
-        self.diagnostics = lines.last().unwrap_or_default();
     }
 
     fn place(&mut self, component: &str, slot: Option<&Slot>, order: &Order<'_>) -> Done {
@@ -289,10 +288,6 @@ impl Hands<'_> {
         }
         let looks = crate::decide::words::count(looks as usize, "look");
         Ok(format!("{} stayed well for {}: {looks}", release.version, show_duration(length)))
-    }
-
-    fn compare(&mut self, release: &Release) -> Done {
-        Ok(release.version.clone())
     }
 
     /// A platform's failure as a check, so that its evidence is in every kind of report.

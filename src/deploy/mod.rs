@@ -2,15 +2,16 @@
 //!
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
-mod chain;
+mod baseline;
 pub mod capture;
+mod chain;
 pub mod commands;
 pub mod current;
 pub mod describe;
 pub mod drive;
+pub mod forensics;
 pub mod hands;
 pub mod journal;
-pub mod forensics;
 pub mod ledger;
 pub mod lock;
 pub mod migration;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::commands::Commands;
+use super::forensics::Trace;
 use super::state::{Scope, State};
 use crate::config::Loaded;
 use crate::config::pipeline::PlatformSpec;
@@ -169,6 +170,18 @@ impl Parts {
         };
         let all = self.in_place(slot);
         if all.len() == 1 { all.first().and_then(|(_, platform)| platform.process()) } else { None }
+    }
+
+    /// Every component in each of its places, for evidence.
+    pub fn traces(&self) -> Vec<Trace<'_>> {
+        self.platforms
+            .iter()
+            .map(|((component, slot), platform)| Trace {
+                component,
+                slot: slot.as_deref(),
+                platform: platform.as_ref(),
+            })
+            .collect()
     }
 
     /// The last lines of what the components wrote in a place.
