@@ -20,8 +20,8 @@ impl Hands<'_> {
         let places: Vec<Option<&Slot>> =
             if self.parts.slots.is_empty() { vec![None] } else { slots.collect() };
         // The one that was started last is the one that failed.
-        let lines = places.into_iter().map(|slot| self.parts.diagnostics(slot));
-        self.diagnostics = lines.last().unwrap_or_default();
+        let mut lines = places.into_iter().map(|slot| self.parts.diagnostics(slot));
+        self.diagnostics = lines.next_back().unwrap_or_default();
         if self.keeps_forensics {
             self.keep_evidence(begun, reason);
         }

@@ -47,7 +47,10 @@ pub fn take(session: &Session, loaded: &Loaded, subject: &Subject<'_>) -> Captur
         environment: subject.scope.environment.to_string(),
         ..Capture::default()
     };
-    capture.host = capture.known("host", system::name());
+    capture.host = Some(system::host_name()).filter(|name| !name.is_empty());
+    if capture.host.is_none() {
+        capture.missing("host", "this machine has no name");
+    }
     look_at_versions(&mut capture, subject, &commands);
     capture.system = look_at_machine(&mut capture);
     look_at_data(&mut capture, subject, &commands);

@@ -175,3 +175,7 @@ impl std::fmt::Display for Kind {
 #[cfg(test)]
 #[path = "chain_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "chain_crash_tests.rs"]
+mod crash_tests;

@@ -67,25 +67,13 @@ impl Journal {
         let seq = self.chain.next_number();
         let line = Line { seq, at_ms: clock::unix_ms(), fence, entry };
         let text = self.chain.line(&line)?;
-        self.write(&text).map_err(|error| {
+        let whole = self.chain.whole as u64;
+        files::extend(&self.file, whole, text.as_bytes()).map_err(|error| {
             Fault::error(format!("cannot write the journal {}: {error}", self.file.display()))
                 .hint("is the state folder writable, and is there space left?")
         })?;
         self.chain.push(line, &text);
         Ok(())
-    }
-
-    fn write(&self, text: &str) -> std::io::Result<()> {
-        let whole = self.chain.whole as u64;
-        if files::exists(&self.file) {
-            files::truncate(&self.file, whole)?;
-        }
-        let written = files::append(&self.file, text.as_bytes());
-        if written.is_err() && files::exists(&self.file) {
-            // An entry that may or may not be there would be believed after the next crash.
-            files::truncate(&self.file, whole).unwrap_or_default();
-        }
-        written
     }
 }
 

@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use super::disk::{self, Readers, Real};
+
 /// Larger files are refused: nothing that we read is larger.
 const LARGEST: u64 = 64 << 20;
 
@@ -43,15 +45,7 @@ pub fn replace(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
         Ok(other) => return OpenOptions::new().write(true).open(other)?.write_all(content),
         Err(_) => path.to_owned(),
     };
-    let path = path.as_path();
-    let folder = folder_of(path);
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    open_to_all(file.path())?;
-    file.persist(path).map_err(|error| error.error)?;
-    sync_folder(folder)
+    disk::replace(&Real, &path, content, Readers::All)
 }
 
 /// Replaces a file as [`replace`] does; only its owner may read it.
@@ -59,25 +53,7 @@ pub fn replace(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When any of the steps fails; the old file is then as it was.
 pub fn replace_private(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
-    let folder = folder_of(path.as_ref());
-    fs::create_dir_all(folder)?;
-    let mut file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;
-    file.write_all(content)?;
-    file.as_file().sync_all()?;
-    file.persist(path.as_ref()).map_err(|error| error.error)?;
-    sync_folder(folder)
-}
-
-/// Temporary files are private; what we leave is for whoever may read the folder.
-#[cfg(unix)]
-fn open_to_all(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn open_to_all(_: &Path) -> io::Result<()> {
-    Ok(())
+    disk::replace(&Real, path.as_ref(), content, Readers::Owner)
 }
 
 /// Appends and syncs; the file and missing folders are made.
@@ -85,14 +61,16 @@ fn open_to_all(_: &Path) -> io::Result<()> {
 /// # Errors
 /// When any of the steps fails.
 pub fn append(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
-    let path = path.as_ref();
-    let folder = folder_of(path);
-    fs::create_dir_all(folder)?;
-    let is_new = !path.exists();
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    if is_new { sync_folder(folder) } else { Ok(()) }
+    disk::append(&Real, path.as_ref(), content)
+}
+
+/// Appends behind the first `whole` bytes, and syncs: what was torn behind them is cut off before,
+/// and what could not be kept is cut off again. The file and missing folders are made.
+///
+/// # Errors
+/// When any of the steps fails.
+pub fn extend(path: impl AsRef<Path>, whole: u64, content: &[u8]) -> io::Result<()> {
+    disk::extend(&Real, path.as_ref(), whole, content)
 }
 
 /// Cuts a file to a length: a torn end is taken off before something is appended.
@@ -100,9 +78,7 @@ pub fn append(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
 /// # Errors
 /// When the file cannot be opened for writing, cut or synced.
 pub fn truncate(path: impl AsRef<Path>, length: u64) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(path)?;
-    file.set_len(length)?;
-    file.sync_all()
+    disk::truncate(&Real, path.as_ref(), length)
 }
 
 /// Opens a log for a child's output, appending.
@@ -110,7 +86,9 @@ pub fn truncate(path: impl AsRef<Path>, length: u64) -> io::Result<()> {
 /// # Errors
 /// When it cannot be opened.
 pub fn open_log(path: impl AsRef<Path>) -> io::Result<File> {
-    fs::create_dir_all(folder_of(path.as_ref()))?;
+    if let Some(folder) = path.as_ref().parent() {
+        fs::create_dir_all(folder)?;
+    }
     OpenOptions::new().create(true).append(true).open(path)
 }
 
@@ -166,21 +144,6 @@ pub fn remove(path: impl AsRef<Path>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         other => other,
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// Elsewhere folders cannot be opened for syncing; the rename itself is ordered there.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 /// Whether there is such a folder, and files can be put into it.

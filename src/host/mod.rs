@@ -4,6 +4,9 @@
 
 pub mod clock;
 pub mod detach;
+pub(crate) mod disk;
+#[cfg(test)]
+pub(crate) mod disk_model;
 pub mod env;
 pub mod files;
 pub mod git;

@@ -5,6 +5,14 @@ use std::time::{Duration, SystemTime};
 
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reading, Unit};
 
+/// The name of this machine in its network; empty where it has none.
+pub fn host_name() -> String {
+    #[cfg(unix)]
+    return rustix::system::uname().nodename().to_string_lossy().into_owned();
+    #[cfg(not(unix))]
+    return super::env::var("COMPUTERNAME").unwrap_or_default();
+}
+
 /// The share of the file system of `path` that is in use, counted as `df` does: what is used of
 /// what an ordinary user could use.
 pub fn disk(path: &str) -> Observation {
@@ -88,15 +96,6 @@ pub fn up_since() -> Result<SystemTime, String> {
 fn boot_time(text: &str) -> Option<SystemTime> {
     let seconds = text.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
     SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
-}
-
-/// This machine's name.
-///
-/// # Errors
-/// Why it cannot be read.
-pub fn name() -> Result<String, String> {
-    let name = super::files::read_text("/proc/sys/kernel/hostname");
-    name.map(|name| name.trim().to_owned()).map_err(|error| error.to_string())
 }
 
 /// How many connections to a port of this machine are open, as the kernel tells (proc(5),

@@ -58,13 +58,7 @@ impl Ledger for Folder {
             event,
         };
         let line = chain.line(&record)?;
-        let write = || {
-            if files::exists(&self.file) {
-                files::truncate(&self.file, chain.whole as u64)?;
-            }
-            files::append(&self.file, line.as_bytes())
-        };
-        write().map_err(|error| {
+        files::extend(&self.file, chain.whole as u64, line.as_bytes()).map_err(|error| {
             Fault::error(format!("cannot write the ledger {}: {error}", self.describe()))
                 .hint("is the state folder writable, and is there space left?")
         })?;

@@ -75,7 +75,7 @@ fn must_be(files: &Files, run: &str, owner: Option<Owner>) -> Result<Owner, Faul
 }
 
 fn end(owner: &Owner, grace: Duration) -> Ended {
-    let here = system::name().unwrap_or_default();
+    let here = system::host_name();
     if owner.host != here {
         let there = &owner.host;
         return Ended::Unknown(format!("it is on {there}, and cannot be ended from {here}"));

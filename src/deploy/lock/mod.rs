@@ -72,7 +72,7 @@ impl Owner {
             run: claim.run.clone(),
             pid,
             ticks,
-            host: system::name().unwrap_or_default(),
+            host: system::host_name(),
             by: claim.by.clone(),
             doing: claim.doing.clone(),
             since: clock::rfc3339(clock::wall()),
