@@ -69,6 +69,7 @@ fn r1_a_bad_release_is_taken_back() {
     assert_eq!(
         steps,
         [
+            "capture",
             "record",
             "record",
             "save the previous tag v1",
