@@ -25,6 +25,7 @@ mod hostile;
 mod house;
 mod jsonpath;
 mod large;
+mod load;
 mod lock;
 mod notify;
 mod parts;
