@@ -298,10 +298,10 @@ impl Session {
     }
 }
 
-#[cfg(test)]
 impl Session {
-    /// One that says nothing and that no signal cancels.
-    pub(crate) fn silent() -> Self {
+    /// One that says nothing and that no signal cancels, for those who use the library without a
+    /// program of ours.
+    pub fn silent() -> Self {
         let common = Common {
             config: None,
             json: false,
@@ -311,7 +311,7 @@ impl Session {
             no_progress: true,
         };
         Self {
-            entry: "test",
+            entry: "waveoff",
             common,
             mask: Mutex::default(),
             started: Moment::now(),

@@ -10,6 +10,7 @@
 
 mod act;
 mod actions;
+mod blue_green_examples;
 mod bootstrap;
 mod capture;
 mod deploy;
