@@ -165,7 +165,9 @@ impl Rollback {
         by: &str,
     ) -> anyhow::Result<Begun> {
         let Route { from, target } = route;
-        let failed = from.release();
+        // The last deployment may have been taken back itself: what ran before runs then.
+        let live = live_of(history).filter(|_| matches!(from, From::Ours(_)));
+        let failed = live.as_ref().unwrap_or_else(|| from.release());
         let (setup, mut current) =
             site.survey(session, history, Some(target), &Overrides::default())?;
         let migrated = runs::migration_since(&site.scope, &site.state, history, target)?;

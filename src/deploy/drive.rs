@@ -196,6 +196,10 @@ impl Drive<'_> {
             Part::Undo => operation.undo.as_ref().unwrap_or(&operation.act),
             _ => &operation.act,
         };
+        // What takes no time is told when it is done.
+        if matches!(act, Act::SaveTag { .. } | Act::Keep { .. } | Act::Compare { .. }) {
+            return;
+        }
         for line in self.hands.describe(act) {
             self.story.tell(act.word(), &line);
         }
@@ -212,7 +216,8 @@ impl Drive<'_> {
             Ok(detail) => (Verdict::Pass, detail.clone()),
             Err(reason) => (Verdict::Fail, reason.clone()),
         };
-        if *act != Act::Mark {
+        // There was nothing to do: a mark, a file that is not there.
+        if !(done.is_ok() && detail.is_empty()) {
             self.story.operation(act.word(), &name, from, verdict, detail);
         }
         match done {

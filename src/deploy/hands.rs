@@ -298,6 +298,9 @@ impl Hands<'_> {
 }
 
 fn save_tag(file: &str, tag: Option<&str>) -> Done {
+    if tag.is_none() && !files::exists(file) {
+        return Ok(String::new());
+    }
     let done = match tag {
         Some(tag) => files::replace(file, format!("{tag}\n").as_bytes()),
         None => files::remove(file),
