@@ -72,11 +72,11 @@ struct SlotArgs {
     /// Deploy to this slot [default: the one without the traffic]
     #[arg(long, value_name = "SLOT")]
     to_slot: Option<String>,
-    /// One limit over all of the idle slot's checks
-    #[arg(long, value_name = "DURATION")]
+    /// One limit over all of the idle slot's checks; a plain number is seconds
+    #[arg(long, value_name = "SECONDS|DURATION", value_parser = Period::or_seconds)]
     health_check_timeout: Option<Period>,
-    /// How long to wait between the idle slot's checks and the switch
-    #[arg(long, value_name = "DURATION")]
+    /// How long to wait between the idle slot's checks and the switch; a plain number is seconds
+    #[arg(long, value_name = "SECONDS|DURATION", value_parser = Period::or_seconds)]
     traffic_switch_delay: Option<Period>,
     /// Keep the old slot, for a rollback at once
     #[arg(long, value_name = "DURATION", num_args = 0..=1, default_missing_value = "1h", require_equals = true)]
@@ -95,7 +95,7 @@ impl Verb for Deploy {
 Examples:
   waveoff deploy --version v1.4.0
   waveoff deploy --version v1.4.0 --dry-run
-  waveoff deploy --version v1.4.0 --keep-old --traffic-switch-delay 10s
+  waveoff deploy --version v1.4.0 --keep-old --traffic-switch-delay 60
   waveoff deploy --version v1.4.0 --environment staging --report report.json
   waveoff deploy --version v1.4.0 --confirm smoke.json    # deployed by others
 

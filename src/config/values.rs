@@ -72,6 +72,21 @@ impl FromStr for Period {
     }
 }
 
+impl Period {
+    /// Of a flag that other deployment tools take in plain seconds: `600` is ten minutes, and so is
+    /// `10m`. In `waveoff.yml` a number without a unit stays a mistake.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn or_seconds(text: &str) -> Result<Self, String> {
+        let trimmed = text.trim();
+        if !trimmed.is_empty() && trimmed.chars().all(|c| c.is_ascii_digit()) {
+            return format!("{trimmed}s").parse();
+        }
+        trimmed.parse()
+    }
+}
+
 impl Serialize for Period {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -264,6 +279,16 @@ mod tests {
             assert!(why.contains("500ms"), "{why}");
         }
         assert!("120".parse::<Period>().unwrap_err().contains("no unit"));
+    }
+
+    #[test]
+    fn some_flags_take_plain_seconds() {
+        let seconds = |text: &str| Period::or_seconds(text).map(|period| period.0.as_secs());
+        assert_eq!(seconds("600"), seconds("10m"));
+        assert_eq!((seconds(" 60 "), seconds("0")), (Ok(60), Ok(0)));
+        for wrong in ["1.5", "", "-3", "ten", "99999999999999999999"] {
+            assert!(seconds(wrong).unwrap_err().contains("500ms"), "{wrong}");
+        }
     }
 
     #[test]
