@@ -17,6 +17,7 @@ use crate::decide::precedence::{self, Ancestry};
 use crate::decide::strategy::{self, Wanted};
 use crate::decide::verdict::{Severity, Verdict};
 use crate::deploy::commands::Commands;
+use crate::deploy::critical;
 use crate::deploy::new_id;
 use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
@@ -146,6 +147,7 @@ impl Deploy {
         self.refuse_older(session, &history, &release)?;
         let begun = self.begun(session, site, &history, &release, engine.by)?;
         site.check(&begun, self.force)?;
+        tell_critical(&story, site);
         tell_begin(&story, &begun, site);
         let tale = transact::begin(engine, &history, begun, self.keeping())?;
         Ok(transact::conclude(site, &telling, &history, tale))
@@ -324,6 +326,17 @@ fn already_live(
     }
     let summary = format!("{version} is live and well already; there was nothing to do");
     Ok(Some(ending::live_already(session, &site.scope, release, summary, seen.checks)))
+}
+
+/// A good release may be the mend, so that this forbids nothing.
+fn tell_critical(story: &Story<'_>, site: &Site) {
+    match critical::read(&site.scope, &site.state) {
+        Ok(None) => {}
+        Ok(Some(incident)) => {
+            story.tell("critical", &format!("{incident}; this goes on, as it may be the mend"));
+        }
+        Err(why) => story.tell("critical", &format!("{why}; this goes on, as it may be the mend")),
+    }
 }
 
 fn tell_begin(story: &Story<'_>, begun: &Begun, site: &Site) {

@@ -78,7 +78,7 @@ pub(super) fn report(
 }
 
 /// What comes back, or would.
-fn back(begun: &Begun) -> Option<&Release> {
+pub(super) fn back(begun: &Begun) -> Option<&Release> {
     begun.plan.back.as_ref().or(begun.target.as_ref())
 }
 
@@ -206,13 +206,20 @@ fn words(tale: &Tale<'_>, by_hand: bool) -> Words {
             format!(
                 "{version} failed ({reason}), and {target} could not be brought back: {rollback}"
             ),
-            Some(format!(
-                "a person is needed: look at what runs (`waveoff status`), then \
-                 `waveoff rollback --to {target}`, or deploy a release that is good"
-            )),
+            Some(person_needed(begun)),
         ),
     };
     Words { verdict, exit, outcome, summary, next }
+}
+
+/// What to do when the way back failed, too.
+pub(super) fn person_needed(begun: &Begun) -> String {
+    let again = back(begun)
+        .map_or(String::new(), |target| format!("`waveoff rollback --to {}`, or ", target.version));
+    format!(
+        "a person is needed: look at what runs (`waveoff status`), then {again}deploy a release \
+         that is good"
+    )
 }
 
 /// What became of a first release that failed.

@@ -1,5 +1,7 @@
 //! One transaction, from its plan to the report of its end.
 
+use std::path::PathBuf;
+
 use super::engine::Engine;
 use super::site::Site;
 use super::{Session, ending};
@@ -10,12 +12,14 @@ use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
 use crate::deploy::capture;
 use crate::deploy::commands::Commands;
+use crate::deploy::critical::{self, Critical};
 use crate::deploy::drive::{Drive, Driven};
 use crate::deploy::hands::Hands;
 use crate::deploy::journal::Journal;
 use crate::deploy::lock::Held;
 use crate::deploy::runs::Run;
 use crate::deploy::story::Story;
+use crate::host::clock;
 use crate::report::v1::{Check, Report};
 
 /// A transaction that is over, with all that is told of it.
@@ -26,6 +30,8 @@ pub(super) struct Tale<'a> {
     pub(super) checks: Vec<Check>,
     pub(super) diagnostics: Vec<String>,
     pub(super) forensics: Option<String>,
+    /// The folder of the run that it is the story of.
+    pub(super) run: PathBuf,
 }
 
 /// What somebody says of what is kept.
@@ -73,8 +79,8 @@ fn drive<'a>(
 
 fn tale<'a>(drive: Drive<'a>, driven: Driven) -> Tale<'a> {
     let Drive { session, hands, story, .. } = drive;
-    let Hands { checks, diagnostics, forensics, .. } = hands;
-    Tale { session, driven, story, checks, diagnostics, forensics }
+    let Hands { checks, diagnostics, forensics, run, .. } = hands;
+    Tale { session, driven, story, checks, diagnostics, forensics, run }
 }
 
 /// Does what was planned.
@@ -130,6 +136,8 @@ pub(super) fn conclude(
 ) -> Report {
     let way = tale.driven.begun.way;
     let by_hand = matches!(way, Way::Rollback | Way::FailedElsewhere);
+    // Telling takes its time, and others look meanwhile.
+    mark_critical(site, &mut tale);
     let mut incident = site.tell(telling, &mut tale, by_hand);
     if way == Way::FailedElsewhere && tale.driven.mutated {
         // What failed elsewhere is told elsewhere, by this key.
@@ -139,4 +147,48 @@ pub(super) fn conclude(
         site.tell_recovery(telling, &mut tale, before);
     }
     ending::report(site, tale, by_hand, incident.as_ref())
+}
+
+/// A rollback that failed is marked, until a release is verified again. Whoever lost the lock on the
+/// way knows neither: the one who has it now ends the story.
+fn mark_critical(site: &Site, tale: &mut Tale<'_>) {
+    if tale.driven.fenced.is_some() {
+        return;
+    }
+    let from = tale.session.elapsed();
+    let (scope, state) = (&site.scope, &site.state);
+    let told = match &tale.driven.outcome {
+        Outcome::RollbackFailed { reason, rollback } => {
+            critical::mark(scope, state, critical_incident(tale, reason, rollback))
+                .map(|()| Some("marked, until a release is verified again".to_owned()))
+        }
+        // What the ledger does not know is not verified.
+        Outcome::Verified | Outcome::RolledBack(_) if tale.driven.unrecorded.is_empty() => {
+            let over = |was: bool| was.then(|| "over: a release is verified again".to_owned());
+            critical::clear(scope, state).map(over)
+        }
+        _ => Ok(None),
+    };
+    match told {
+        Ok(None) => {}
+        Ok(Some(detail)) => tale.story.step("critical", from, Verdict::Pass, detail),
+        Err(why) => tale.story.step("critical", from, Verdict::Error, why),
+    }
+}
+
+fn critical_incident(tale: &Tale<'_>, reason: &str, rollback: &str) -> Critical {
+    let begun = &tale.driven.begun;
+    let run = tale.run.display().to_string();
+    Critical {
+        when: clock::rfc3339(clock::wall()),
+        deployment: begun.deployment.clone(),
+        failed_version: begun.release.version.clone(),
+        target: ending::back(begun).map(|target| target.version.clone()),
+        reason: tale.session.masked(reason),
+        rollback_reason: tale.session.masked(rollback),
+        run: tale.run.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        forensics: tale.forensics.iter().cloned().chain([run]).collect(),
+        what_to_do: ending::person_needed(begun),
+        ..Critical::default()
+    }
 }

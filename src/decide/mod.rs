@@ -19,6 +19,7 @@ pub mod observation;
 pub mod plan;
 pub mod precedence;
 pub mod predicate;
+pub mod progress;
 pub mod recent;
 pub mod retry;
 pub mod rollback;

@@ -2,10 +2,12 @@
 //!
 //! How a release is started is not here (`platforms`), nor what a result means (`decide`).
 
+pub mod activity;
 mod baseline;
 pub mod capture;
 mod chain;
 pub mod commands;
+pub mod critical;
 pub mod current;
 pub mod describe;
 pub mod drive;

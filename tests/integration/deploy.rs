@@ -99,7 +99,7 @@ fn a_rollback_that_fails_calls_a_person() {
     let ran = world.deploy("v2").env("BAD", "v1,v2").run().expect_code(21);
     assert!(ran.stdout.contains("a person is needed"), "{}", ran.stdout);
     assert_eq!(world.events().last().unwrap(), "rollback-failed");
-    world.waveoff(&["status"]).run().expect_code(11);
+    world.waveoff(&["status"]).run().expect_code(10);
 
     // Somebody mended it.
     let ran = world.waveoff(&["rollback", "--to", "v1", "--reason", "mended"]).run().expect_code(0);

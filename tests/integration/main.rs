@@ -33,6 +33,7 @@ mod parts;
 mod readme;
 mod safeguard;
 mod smoke_test;
+mod status;
 mod tls;
 mod wait_healthy;
 mod workflows;
