@@ -192,6 +192,16 @@ impl Output {
     }
 }
 
+/// How a run ended that was waited for; `otherwise` when that was no deployment.
+pub(super) fn ended(session: &Session, run: &Run, otherwise: Report) -> anyhow::Result<Report> {
+    match run.end() {
+        Some(end) if end.error.is_none() && end.report.deployment.is_some() => {
+            conclude(session, run, end)
+        }
+        _ => Ok(otherwise),
+    }
+}
+
 fn conclude(session: &Session, run: &Run, end: End) -> anyhow::Result<Report> {
     if let Some(wrong) = end.error {
         return Err(wrong.fault().into());

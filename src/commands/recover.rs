@@ -12,7 +12,7 @@ use crate::deploy::commands::{Commands, end_orphan};
 use crate::deploy::lock::Held;
 use crate::deploy::runs::{self, End, Run};
 use crate::deploy::{Scope, State, slots};
-use crate::exit::Fault;
+use crate::exit::{Fault, classify};
 use crate::host::detach;
 use crate::report::v1::Report;
 
@@ -40,12 +40,25 @@ Examples:
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let Some(loaded) = session.config()? else { return self.everywhere(session) };
         let (scope, state) = self.site.place(Some(&loaded.config))?;
-        if !needs(&scope, &state)? {
+        let on_its_way = on_its_way(&scope, &state)?;
+        if on_its_way.is_none() && !needs(&scope, &state)? {
             return Ok(nothing(session, &scope));
         }
+        if let Some(run) = &on_its_way {
+            session.say(&format!("          | run {} is on its way: it is waited for", run.id));
+        }
         let queue = self.queue.map(|queue| queue.0);
-        follow::perform(session, &self.site.clone(), Task::Recover(self), queue)
+        let report = follow::perform(session, &self.site.clone(), Task::Recover(self), queue)?;
+        match on_its_way {
+            Some(run) if report.deployment.is_none() => follow::ended(session, &run, report),
+            _ => Ok(report),
+        }
     }
+}
+
+/// The last run whose engine lives: it may be cancelled, or have lost its caller, and ends by itself.
+fn on_its_way(scope: &Scope, state: &State) -> anyhow::Result<Option<Run>> {
+    Ok(runs::all(scope, state)?.into_iter().rfind(|run| run.engine().is_some()))
 }
 
 impl Recover {
@@ -64,7 +77,16 @@ impl Recover {
         })?;
         for scope in scopes.iter().filter(|scope| needs(scope, &state).unwrap_or(true)) {
             session.say(&format!("          | {scope}"));
-            reports.push(self.finish(session, scope, &state)?);
+            // One that cannot be finished keeps no other from being finished.
+            let report = self.finish(session, scope, &state).unwrap_or_else(|error| {
+                let (exit, hint) = classify(&error);
+                let mut report = session.report(Verdict::Error, format!("{scope}: {error:#}"));
+                report.exit_code = exit.code();
+                report.next = hint.map(str::to_owned);
+                report
+            });
+            session.say(&format!("          | {}", report.summary));
+            reports.push(report);
         }
         let worst = reports.into_iter().max_by_key(|report| report.exit_code);
         Ok(worst.unwrap_or_else(|| {
@@ -78,7 +100,7 @@ impl Recover {
         let last = last.or(runs::all(scope, state)?.pop());
         let Some(run) = last else { return Ok(nothing(session, scope)) };
         let commission = Commission::of(&run)?;
-        let site = commission.task.site().clone();
+        let site = commission.task.site().in_state(state)?;
         let task = Task::Recover(Self { site, queue: self.queue });
         follow::recover(session, Commission { task, ..commission }, scope, state)
     }
@@ -112,26 +134,29 @@ pub(super) fn unfinished(
 ) -> anyhow::Result<Vec<Report>> {
     let mut reports = Vec::new();
     for run in runs::unfinished(&site.scope, &site.state)? {
-        reports.extend(finish(session, held, &run)?);
+        reports.extend(finish(session, site, held, &run)?);
     }
     Ok(reports)
 }
 
 /// Finishes one run, with the configuration that it was begun with.
-fn finish(session: &Session, held: &Held, run: &Run) -> anyhow::Result<Option<Report>> {
+fn finish(session: &Session, own: &Site, held: &Held, run: &Run) -> anyhow::Result<Option<Report>> {
     let commission = Commission::of(run)?;
+    // It was found in this state folder, whatever its caller's home was.
+    let place = commission.task.site().in_state(&own.state)?;
     session
         .say(&format!("          | run {} was interrupted: its story is finished first", run.id));
     let here = detach::folder()?;
     // Where it is gone, commands with paths of their own still work.
     detach::enter(&commission.folder).unwrap_or_default();
-    let report = in_its_place(session, held, run, &commission);
+    let report = in_its_place(session, &place, held, run, &commission);
     detach::enter(&here)?;
     report
 }
 
 fn in_its_place(
     session: &Session,
+    place: &SiteArgs,
     held: &Held,
     run: &Run,
     commission: &Commission,
@@ -144,7 +169,7 @@ fn in_its_place(
         session
             .say(&format!("          | the command that it left behind was ended: process {pid}"));
     }
-    let site = commission.task.site().of(commission.loaded()?)?;
+    let site = place.of(commission.loaded()?)?;
     let telling = site.telling(session)?;
     let before = site.history()?;
     let reason = "the engine was ended before it was done".to_owned();

@@ -25,6 +25,7 @@ use crate::deploy::state::ENVIRONMENT;
 use crate::deploy::story::Story;
 use crate::deploy::{Scope, State};
 use crate::exit::Fault;
+use crate::host::files;
 use crate::platforms::Order;
 
 /// Flags that name a service.
@@ -67,6 +68,15 @@ impl SiteArgs {
         let ledger = ledger::open(&loaded.config, &scope, &state)?;
         let parts = Parts::of(&loaded, &spec, &scope, &state)?;
         Ok(Site { loaded, spec, scope, state, ledger, parts })
+    }
+
+    /// The same service, in the state folder that it was found in.
+    pub(super) fn in_state(&self, state: &State) -> anyhow::Result<Self> {
+        let root = state.root();
+        let real = files::real_path(root).map_err(|error| {
+            Fault::error(format!("cannot find the state folder {}: {error}", root.display()))
+        })?;
+        Ok(Self { state: Some(real.display().to_string()), ..self.clone() })
     }
 
     /// What is named, and the folder of its state. Nothing is made or looked at.

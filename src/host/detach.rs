@@ -29,8 +29,8 @@ impl Engine {
         let program = std::env::current_exe()?;
         if Path::new(SYSTEMD).is_dir() {
             let root = rustix::process::geteuid().is_root();
-            if let Ok(engine) = Self::spawn(scope(&program, root).arg(argument), input, errors) {
-                return Ok(engine);
+            if gives_scopes(root) {
+                return Self::spawn(scope(&program, root).arg(argument), input, errors);
             }
         }
         Self::spawn(Command::new(program).arg(argument), input, errors)
@@ -55,6 +55,15 @@ impl Engine {
     pub fn has_ended(&mut self) -> io::Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
+}
+
+/// Whether a scope can be had: a user without a session has no manager of its own, as the user of a
+/// runner's service. It is tried with a program that does nothing, since one that was refused a
+/// scope is never started, and its caller would wait for it in vain.
+fn gives_scopes(root: bool) -> bool {
+    let mut command = scope(Path::new("true"), root);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// A scope executes the program itself: environment, folder and standard input are ours.

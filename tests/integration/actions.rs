@@ -13,6 +13,7 @@ use waveoff::commands::capture::Capture;
 use waveoff::commands::deploy::Deploy;
 use waveoff::commands::evaluate_rollback::EvaluateRollback;
 use waveoff::commands::notify_incident::NotifyIncident;
+use waveoff::commands::recover::Recover;
 use waveoff::commands::rollback::Rollback;
 use waveoff::commands::smoke_test::SmokeTest;
 use waveoff::commands::wait_healthy::WaitHealthy;
@@ -25,6 +26,7 @@ pub(crate) fn actions() -> Vec<Action> {
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
         Action { words: "waveoff deploy", verb: entry::<Deploy>() },
         Action { words: "waveoff rollback", verb: entry::<Rollback>() },
+        Action { words: "waveoff recover", verb: entry::<Recover>() },
         Action { words: "waveoff capture", verb: entry::<Capture>() },
         Action { words: "evaluate-rollback", verb: entry::<EvaluateRollback>() },
         Action { words: "notify-incident", verb: entry::<NotifyIncident>() },
