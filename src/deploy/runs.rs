@@ -148,8 +148,10 @@ pub fn prune(scope: &Scope, state: &State) {
     let Ok(all) = all(scope, state) else { return };
     let old = all.len().saturating_sub(KEPT);
     for run in &all[..old] {
-        let is_over = matches!(run.transaction(), Ok(None)) && run.end().is_some()
-            || matches!(run.transaction(), Ok(Some(transaction)) if transaction.is_over());
+        let is_over = match run.transaction() {
+            Ok(transaction) => transaction.is_none_or(|transaction| transaction.is_over()),
+            Err(_) => false,
+        };
         if is_over && run.engine().is_none() {
             // It is tried again by the next run.
             files::remove_folder(&run.folder).unwrap_or_default();
