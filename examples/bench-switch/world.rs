@@ -106,6 +106,8 @@ impl World {
         until(|| TcpStream::connect(("127.0.0.1", port)).ok()).ok_or("the router did not start")?;
         let session = Session::silent();
         let world = Self { _servers: servers, router, slots, session, port, programs, folder };
+        // HAProxy makes its socket after it listens on its port.
+        until(|| world.router.check(&world.slots).ok());
         world.router.check(&world.slots)?;
         world.switch(0)?;
         Ok(world)

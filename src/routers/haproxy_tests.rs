@@ -56,9 +56,19 @@ impl Real {
             ),
         );
         let start = argv(&[haproxy.as_str(), "-db", "-f", &conf]);
-        let haproxy = Some(world.start(&start, port));
         let router = Haproxy::new(spec(&world), None).unwrap();
-        Some(Self { world, router, slots, port, haproxy, start })
+        let mut real = Self { haproxy: None, world, router, slots, port, start };
+        real.start();
+        Some(real)
+    }
+
+    /// HAProxy makes its sockets after it listens on its ports.
+    fn start(&mut self) {
+        self.haproxy = Some(self.world.start(&self.start, self.port));
+        for name in ["socket", "reader"] {
+            let runtime = Runtime::new(self.world.path(name));
+            until("HAProxy's socket", || runtime.ask("show cli level").is_ok());
+        }
     }
 
     fn switch(&self, route: &Route) -> Result<(), Trouble> {
@@ -106,7 +116,7 @@ fn d12_a_restart_of_haproxy_agrees() {
         let slot = real.slots.iter().find(|slot| slot.name == name).unwrap();
         real.switch(&to(slot)).unwrap();
         real.haproxy = None;
-        real.haproxy = Some(real.world.start(&real.start, real.port));
+        real.start();
         assert_eq!(real.active(), Active::Slot(name.into()));
         for _ in 0..4 {
             assert_eq!(get(real.port), name);
