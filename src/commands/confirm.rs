@@ -32,6 +32,17 @@ pub(super) fn plan(
     Ok(ending::nothing(session, &site.scope, release, Verdict::Pass, summary))
 }
 
+/// Refuses evidence that disagrees, while nothing was made and nobody waits in line.
+pub(super) fn check(
+    session: &Session,
+    site: &Site,
+    release: &Release,
+    given: &str,
+) -> anyhow::Result<()> {
+    let Stated { from, report: evidence, .. } = read(given)?;
+    prove(session, site, release, &site.history()?, &from, &evidence)
+}
+
 /// Records `release` as verified when the report proves it. Nothing is started.
 pub(super) fn perform(
     engine: &Engine<'_>,

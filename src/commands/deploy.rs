@@ -109,8 +109,9 @@ Examples:
         if self.confirm.is_some() && self.dry_run {
             return confirm::plan(session, &site, &release, self.confirm.as_deref());
         }
-        if self.confirm.is_none() {
-            critical_checks(&site, &release)?;
+        match &self.confirm {
+            Some(report) => confirm::check(session, &site, &release, report)?,
+            None => drop(critical_checks(&site, &release)?),
         }
         site.telling(session)?;
         let history = site.history()?;
