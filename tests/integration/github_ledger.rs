@@ -1,10 +1,12 @@
 //! The ledger in GitHub deployments, as `waveoff deploy` writes it and reads it again.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::deploy_world::{World, process_config};
 use crate::github::{Fault, Github, Kind, REPOSITORY};
-use crate::harness::Program;
+use crate::harness::{Program, signal};
 use crate::parts::github_description;
 
 fn world() -> (Github, World) {
@@ -188,4 +190,41 @@ fn a_github_that_is_down_while_telling_changes_nothing_of_the_outcome() {
     let ran = deploy(&github, &world, "v2").run().expect_code(20);
     assert_eq!(world.version().as_deref(), Some("v1"));
     assert!(ran.stdout.contains("issues: write") && ran.stdout.contains("incidents/"), "{ran:?}");
+}
+
+#[test]
+fn d7_a_runner_that_is_lost_takes_its_journal_along_and_the_ledger_goes_on() {
+    let github = Github::start(github_description().as_deref());
+    let patient = process_config()
+        .replace("path: /version", "path: /ready")
+        .replace("within: 10s", "within: 60s");
+    let world = World::with(&format!("{patient}\nledger: github\n"));
+    deploy(&github, &world, "v1").run().expect_code(0);
+    let (mut child, _) = deploy(&github, &world, "v2").start();
+    world.until("v2 answers", |world| world.version().as_deref() == Some("v2"));
+    // The machine is gone, with all that ran on it and all that it kept.
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    let state = world.folder.path().join("state");
+    let service = std::fs::read_to_string(state.join("shop/production/process.pid")).unwrap();
+    for pid in [world.engine().as_str(), service.split_whitespace().next().unwrap()] {
+        assert!(Command::new("kill").args(["-KILL", pid]).status().unwrap().success());
+    }
+    world.until("nothing answers", |world| world.version().is_none());
+    std::fs::remove_dir_all(&state).unwrap();
+
+    let lost = *ids(&github).last().unwrap();
+    assert_eq!(words(&github, lost), ["mutating"]);
+    let status = in_job(&github, world.waveoff(&["status"])).run().expect_code(11);
+    assert!(status.stdout.contains("v2 was begun and not ended"), "{}", status.stdout);
+    in_job(&github, world.waveoff(&["recover"])).run().expect_code(0);
+
+    // The target is what was verified, and not what was begun last.
+    let hurried = patient.replace("within: 60s", "within: 5s");
+    world.write("waveoff.yml", &format!("{hurried}\nledger: github\n"));
+    deploy(&github, &world, "v2").run().expect_code(20);
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    deploy(&github, &world, "v3").run().expect_code(0);
+    assert_eq!(world.version().as_deref(), Some("v3"));
+    assert_eq!(words(&github, lost), ["mutating"], "nobody knows how that ended");
 }

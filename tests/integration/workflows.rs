@@ -190,3 +190,60 @@ fn a_good_release_stays_and_a_bad_one_is_taken_back() {
     assert_eq!(production.version(), "v1");
     assert_eq!(production.shipped(), ["v0", "v1", "v2", "v1"]);
 }
+
+/// The same, with the step that keeps the machine until what was begun has ended.
+fn with_recover() -> String {
+    let recover = "      - id: recover\n        if: always()\n        \
+                   uses: waveoff/waveoff/actions/recover@v1\n        \
+                   with:\n          state: ${{ env.PRODUCTION }}/state\n";
+    format!("{DEPLOY}{recover}")
+}
+
+#[test]
+fn d7_a_cancelled_workflow_waits_until_the_old_release_is_back() {
+    let production = Production::running("v0");
+    let Some(run) = deploy(&production, "v1") else { return };
+    assert!(run.success, "{}", run.log);
+    // It is cancelled while v2, which is bad, is waited for.
+    let repository = Repository::new(&with_recover())
+        .unwrap()
+        .file("waveoff.yml", &CONFIG.replace("within: 5s", "within: 8s"))
+        .file("ship.sh", SHIP)
+        .env("SHOP", production.url())
+        .env("PRODUCTION", production.folder().to_str().unwrap())
+        .env("SAMPLE_SERVICE", Production::sample_service().to_str().unwrap())
+        .env("VERSION_TO_DEPLOY", "v2");
+    let pushed = repository.start();
+    let journals = || std::fs::read_dir(production.folder().join("state/shop/production/runs"));
+    let waits = || {
+        let runs = journals().unwrap().map(|run| run.unwrap().path().join("journal.jsonl"));
+        let last = runs.max().map(|file| std::fs::read_to_string(file).unwrap_or_default());
+        last.is_some_and(|text| text.contains("verify v2") && text.contains("v2 is started"))
+    };
+    until("v2 is waited for", waits);
+    pushed.cancel();
+    let run = pushed.finish();
+    assert!(!run.success, "{}", run.log);
+    // When the job ends, everything has ended.
+    assert_eq!(production.version(), "v1", "{}", run.log);
+    assert_eq!(production.shipped(), ["v0", "v1", "v2", "v1"]);
+    assert_eq!(run.output("deploy", "recover", "outcome"), "rolled-back", "{}", run.log);
+    assert_eq!(run.output("deploy", "recover", "live-version"), "v1", "{}", run.log);
+}
+
+#[test]
+fn recover_has_nothing_to_do_behind_a_good_release() {
+    let production = Production::running("v0");
+    let Some(repository) = Repository::new(&with_recover()) else { return };
+    let repository = repository
+        .file("waveoff.yml", CONFIG)
+        .file("ship.sh", SHIP)
+        .env("SHOP", production.url())
+        .env("PRODUCTION", production.folder().to_str().unwrap())
+        .env("SAMPLE_SERVICE", Production::sample_service().to_str().unwrap())
+        .env("VERSION_TO_DEPLOY", "v1");
+    let run = repository.push();
+    assert!(run.success, "{}", run.log);
+    assert_eq!(run.output("deploy", "deploy", "outcome"), "verified", "{}", run.log);
+    assert_eq!(run.output("deploy", "recover", "verdict"), "pass", "{}", run.log);
+}
