@@ -28,6 +28,7 @@ install_part() {
     shellcheck | busybox | dash | git | curl | time) from_system "$1" ;;
     nginx) from_system nginx-light && from_sbin nginx ;;
     haproxy) from_system haproxy && from_sbin haproxy ;;
+    systemd-analyze) from_system systemd ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;

@@ -34,6 +34,7 @@ mod readme;
 mod safeguard;
 mod smoke_test;
 mod status;
+mod systemd;
 mod tls;
 mod wait_healthy;
 mod workflows;
