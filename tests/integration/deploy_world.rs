@@ -46,14 +46,19 @@ impl World {
 
     /// `waveoff` with these arguments, and the state in this world.
     pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
+        let state = self.folder.path().join("state").display().to_string();
+        let program = Program::within("waveoff", &self.folder).args(arguments);
+        self.surroundings(program).env("WAVEOFF_STATE", &state)
+    }
+
+    /// With the variables that the configurations need.
+    pub(crate) fn surroundings(&self, program: Program) -> Program {
         let folder = self.folder.path().display();
-        Program::within("waveoff", &self.folder)
-            .args(arguments)
+        program
             .env("SHOP", &sample_service())
             .env("SHOP_PORT", &self.port.to_string())
             .env("SHOP_HOME", &format!("{folder}/home"))
             .env("SHOP_DIR", &folder.to_string())
-            .env("WAVEOFF_STATE", &format!("{folder}/state"))
     }
 
     /// The process id of the engine that has the lock.

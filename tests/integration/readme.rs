@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use waveoff::commands::{COMMON_OUTPUTS, Output};
+use waveoff::commands::{COMMON_OUTPUTS, Output, WAVEOFF};
 use waveoff::exit::Exit;
 
 use crate::actions::{actions, description, is_input};
@@ -26,6 +26,34 @@ fn the_workflow_to_copy_is_the_one_that_init_writes() {
     let text = std::fs::read_to_string(root.join("README.md")).unwrap();
     let workflow = std::fs::read_to_string(root.join("src/commands/init/deploy.yml")).unwrap();
     assert!(text.contains(&format!("```yaml\n{workflow}```")));
+}
+
+#[test]
+fn every_command_that_is_shown_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = std::fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut shown = 0;
+    for page in pages.chain([root.join("README.md")]).filter(|page| page.is_file()) {
+        let text = std::fs::read_to_string(&page).unwrap();
+        // Whole blocks, and what stands between backticks in a line.
+        let blocks =
+            text.split("```sh\n").skip(1).flat_map(|b| b.split("```").next().unwrap().lines());
+        let inline = text.lines().flat_map(|line| line.split('`').skip(1).step_by(2));
+        for line in blocks.chain(inline).filter_map(|line| line.strip_prefix("waveoff ")) {
+            let at = format!("{}: waveoff {line}", page.display());
+            let mut words = line.split('#').next().unwrap().split_whitespace();
+            let verb = words.next().unwrap();
+            let verb =
+                WAVEOFF.iter().find(|known| known.name == verb).unwrap_or_else(|| panic!("{at}"));
+            for flag in words.filter_map(|word| word.strip_prefix("--")) {
+                let flag = flag.split('=').next().unwrap();
+                let command = verb.command();
+                assert!(command.get_arguments().any(|arg| arg.get_long() == Some(flag)), "{at}");
+            }
+            shown += 1;
+        }
+    }
+    assert!(shown > 20, "only {shown} commands were found");
 }
 
 /// The text with every table between its marks written anew.

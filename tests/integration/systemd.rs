@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::deploy_world::World;
+use crate::deploy_world::{World, finish, process_config};
+use crate::harness::{Program, signal};
 use crate::parts::{part, skip};
 
 const UNITS: [(&str, &str); 2] = [
@@ -42,6 +43,46 @@ fn d7_the_units_let_what_they_start_live_on() {
     let line = service.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let words: Vec<&str> = line.split(' ').skip(1).chain(["--help"]).collect();
     World::new().waveoff(&words).run().expect_code(0);
+}
+
+#[test]
+fn d7_at_boot_every_service_of_a_state_folder_is_finished() {
+    let config = process_config()
+        .replace("path: /version", "path: /ready")
+        .replace("within: 10s", "within: 60s");
+    let world = World::with(&config);
+    let state = world.folder.path().join(".local/state/waveoff");
+    let folder = world.folder.path().display().to_string();
+    // In the home of whoever deploys.
+    let deploy = |version: &str| {
+        let program = Program::within("waveoff", &world.folder);
+        world.surroundings(program).args(["deploy", "--version", version])
+    };
+    deploy("v1").run().expect_code(0);
+    let (child, _) = deploy("v2").start();
+    world.until("v2 answers", |world| world.version().as_deref() == Some("v2"));
+    signal(&child, "-KILL");
+    finish(child);
+    let lock = std::fs::read_to_string(state.join("shop/production/lock")).unwrap();
+    let owner: serde_json::Value = serde_json::from_str(&lock).unwrap();
+    let engine = owner["pid"].to_string();
+    assert!(Command::new("kill").args(["-KILL", &engine]).status().unwrap().success());
+    // Another service cannot be finished: that is told, and keeps no other from it.
+    let broken = state.join("broken/production/runs/r/journal.jsonl");
+    std::fs::create_dir_all(broken.parent().unwrap()).unwrap();
+    std::fs::write(broken, "{}\n").unwrap();
+
+    // Somewhere else, with another home and without a configuration.
+    let recover = world.surroundings(Program::new("waveoff"));
+    let ran = recover.args(["recover", "--state", &format!("{folder}/.local/state/waveoff")]).run();
+    let ran = ran.expect_code(20);
+    assert!(ran.stdout.contains("v1 is back and verified"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("broken in production"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("the journal is damaged"), "{}", ran.stdout);
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    let pid = std::fs::read_to_string(state.join("shop/production/process.pid")).unwrap();
+    let pid = pid.split_whitespace().next().unwrap();
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
 }
 
 /// Runs a shell script in which `/run/systemd/system` is there, as where systemd has booted.
