@@ -125,6 +125,17 @@ impl Exchange for BlueGreen {
     }
 }
 
+/// What would be lost by starting a release in a slot, the least first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stake {
+    Nothing,
+    Unknown,
+    /// A release that is not live.
+    Other,
+    /// What is live, or may be.
+    Live,
+}
+
 /// What there is to come back to.
 struct WayBack<'a> {
     /// Where the traffic goes; without it nothing can be taken back.
@@ -143,12 +154,7 @@ impl BlueGreen {
         let active = self.active(current);
         let names: Vec<&str> = self.slots.iter().map(|slot| slot.name.as_str()).collect();
         let other = self.slots.iter().find(|slot| Some(*slot) != active);
-        let Some(chosen) = chosen else {
-            return other.ok_or_else(|| Refusal {
-                reason: "there is no idle slot".into(),
-                hint: "write two slots under `strategy: { blue-green: { slots: … } }`".into(),
-            });
-        };
+        let Some(chosen) = chosen else { return self.least_at_stake(current) };
         let slot = self.slots.iter().find(|slot| slot.name == chosen).ok_or_else(|| Refusal {
             reason: format!("there is no slot `{chosen}`"),
             hint: format!("the slots are {}", names.join(" and ")),
@@ -159,6 +165,38 @@ impl BlueGreen {
             return Err(Refusal {
                 reason: format!("the slot `{chosen}` has the traffic"),
                 hint: format!("deploy to {other}, or name no slot: they alternate"),
+            });
+        }
+        Ok(slot)
+    }
+
+    /// The slot that takes a release at the least risk: not the one with the traffic. When the router
+    /// sends that to none of them alone, as after an edit by hand or a restart, any may have some of
+    /// it, and what is live is not stopped on a guess.
+    fn least_at_stake(&self, current: &Current) -> Result<&Slot, Refusal> {
+        let active = self.active(current);
+        let stake = |slot: &&Slot| match current.in_slots.get(&slot.name) {
+            Some(None) => Stake::Nothing,
+            None => Stake::Unknown,
+            Some(Some(there)) => match &current.live {
+                Some(live) if !live.is_same(there) => Stake::Other,
+                _ => Stake::Live,
+            },
+        };
+        let others = self.slots.iter().filter(|slot| Some(*slot) != active);
+        let slot = others.min_by_key(stake).ok_or_else(|| Refusal {
+            reason: "there is no idle slot".into(),
+            hint: "write two slots under `strategy: { blue-green: { slots: … } }`".into(),
+        })?;
+        if active.is_none() && stake(&slot) == Stake::Live {
+            return Err(Refusal {
+                reason: format!(
+                    "the traffic goes to none of the slots alone, and what runs in {} may be live",
+                    slot.name
+                ),
+                hint: "let the router send it to one slot, as `waveoff status` shows, or choose \
+                       the slot to stop with `waveoff deploy --to-slot`"
+                    .into(),
             });
         }
         Ok(slot)

@@ -146,6 +146,34 @@ fn d4_traffic_of_something_else_comes_back_in_the_words_of_the_router() {
 }
 
 #[test]
+fn d4_what_is_live_is_not_stopped_when_the_traffic_goes_to_no_slot_alone() {
+    // As HAProxy says after a restart that forgot the weights, or nginx after an edit by hand.
+    let both = Current { active: None, ..v1_in_blue() };
+    let start = |current: &Current| lines(&blue_green(), current)[0].clone();
+    assert_eq!(start(&both), "start v2 in green | place shop@green v2 over ? | clear shop@green v2");
+    let with = |blue: Option<&str>, green: Option<&str>| Current {
+        in_slots: [("blue", blue), ("green", green)]
+            .map(|(name, version)| (name.to_owned(), version.map(release)))
+            .into(),
+        ..both.clone()
+    };
+    assert!(start(&with(Some("v1"), Some("v0"))).starts_with("start v2 in green"));
+    assert!(start(&with(Some("v0"), Some("v1"))).starts_with("start v2 in blue"));
+    let untold = Current { in_slots: [("blue".into(), Some(release("v1")))].into(), ..both.clone() };
+    assert!(start(&untold).starts_with("start v2 in green"));
+    // What is live is not known, and either may be it.
+    let lost = Current { live: None, ..with(Some("v1"), Some("v0")) };
+    let refused = deploy(&blue_green(), &lost, &wanted("v2")).unwrap_err();
+    assert!(refused.reason.contains("may be live"), "{refused:?}");
+    let chosen = Wanted { to_slot: Some("green".into()), ..wanted("v2") };
+    assert!(deploy(&blue_green(), &lost, &chosen).is_ok(), "a person may know");
+    let (failed, target) = (release("v1"), release("v0"));
+    let way = Return { failed: &failed, target: &target, preserve_data: false, migrated: false };
+    let plan = rollback(&blue_green(), &both, &way).unwrap();
+    assert!(show(&plan)[0].starts_with("start v0 in green"), "{plan:?}");
+}
+
+#[test]
 fn d4_an_active_slot_with_an_unknown_release_comes_back_as_it_was() {
     let unknown = Current { live: None, target: None, in_slots: [].into(), ..v1_in_blue() };
     let lines = lines(&blue_green(), &unknown);
