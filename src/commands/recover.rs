@@ -9,11 +9,11 @@ use super::{Output, Session, Verb, ending, follow, transact};
 use crate::config::values::Period;
 use crate::decide::verdict::Verdict;
 use crate::deploy::commands::{Commands, end_orphan};
-use crate::deploy::lock::Held;
+use crate::deploy::lock::{self, Held};
 use crate::deploy::runs::{self, End, Run};
 use crate::deploy::{Scope, State, slots};
 use crate::exit::{Fault, classify};
-use crate::host::detach;
+use crate::host::{detach, files};
 use crate::report::v1::Report;
 
 /// Arguments of `recover`.
@@ -115,7 +115,9 @@ impl Recover {
 /// Whether there may be something to finish.
 fn needs(scope: &Scope, state: &State) -> anyhow::Result<bool> {
     let expired = slots::expired(scope, state).is_ok_and(|expired| expired.is_empty());
-    Ok(!runs::unfinished(scope, state)?.is_empty() || !expired)
+    let clean = runs::leftovers(scope, state).is_ok_and(|left| left.is_empty())
+        && !lock::is_littered(scope, state)?;
+    Ok(!runs::unfinished(scope, state)?.is_empty() || !expired || !clean)
 }
 
 fn nothing(session: &Session, scope: &Scope) -> Report {
@@ -132,6 +134,10 @@ pub(super) fn unfinished(
     site: &Site,
     held: &Held,
 ) -> anyhow::Result<Vec<Report>> {
+    // They are nobody's, and never read: what cannot be removed now is removed another time.
+    for file in runs::leftovers(&site.scope, &site.state).unwrap_or_default() {
+        files::remove(file).unwrap_or_default();
+    }
     let mut reports = Vec::new();
     for run in runs::unfinished(&site.scope, &site.state)? {
         reports.extend(finish(session, site, held, &run)?);

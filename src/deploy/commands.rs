@@ -143,7 +143,7 @@ fn run_recorded(
     let command = command.clone().kept_in(&record.display().to_string());
     let ran = process::run_kept(&command, timeout, cancel, Some(relay), |started| {
         let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-        files::replace(record, format!("{} {ticks}\n", started.pid).as_bytes())
+        files::replace_alone(record, format!("{} {ticks}\n", started.pid).as_bytes())
     });
     match ran {
         // What was left running on purpose goes on.

@@ -302,7 +302,7 @@ fn save_tag(file: &str, tag: Option<&str>) -> Done {
         return Ok(String::new());
     }
     let done = match tag {
-        Some(tag) => files::replace(file, format!("{tag}\n").as_bytes()),
+        Some(tag) => files::replace_alone(file, format!("{tag}\n").as_bytes()),
         None => files::remove(file),
     };
     done.map_err(|error| format!("cannot write {file}: {error}"))?;

@@ -148,15 +148,27 @@ pub fn prune(scope: &Scope, state: &State) {
     let Ok(all) = all(scope, state) else { return };
     let old = all.len().saturating_sub(KEPT);
     for run in &all[..old] {
-        let is_over = match run.transaction() {
-            Ok(transaction) => transaction.is_none_or(|transaction| transaction.is_over()),
-            Err(_) => false,
-        };
+        // One that was killed before it began anything has neither a journal nor an end.
+        let is_over = run.transaction().is_ok_and(|begun| begun.is_none_or(|t| t.is_over()));
         if is_over && run.engine().is_none() {
             // It is tried again by the next run.
             files::remove_folder(&run.folder).unwrap_or_default();
         }
     }
+}
+
+/// Temporary files that engines left which were killed. Whoever removes them holds the lock.
+///
+/// # Errors
+/// When the state folder cannot be looked through.
+pub fn leftovers(scope: &Scope, state: &State) -> std::io::Result<Vec<PathBuf>> {
+    let (all, folder) = (runs(scope, state), state.folder(scope));
+    // An engine that lives, waiting for the lock or done with it, writes into its own folder.
+    let is_left = |folder: &Path| {
+        let id = folder.strip_prefix(&all).ok().and_then(|id| id.to_str());
+        id.filter(|id| !id.is_empty()).is_none_or(|id| of(scope, state, id).engine().is_none())
+    };
+    files::leftovers(&folder, &is_left)
 }
 
 impl Run {

@@ -20,8 +20,8 @@ pub(crate) trait Disk {
     fn exists(&self, path: &Path) -> bool;
     /// Makes one folder in another.
     fn make_folder(&self, path: &Path) -> io::Result<()>;
-    /// Makes a file of a new name in a folder, readable by its owner only.
-    fn create_temporary(&self, folder: &Path) -> io::Result<(Self::File, PathBuf)>;
+    /// Makes a file of a new name beside the one that it will replace, readable by its owner only.
+    fn create_temporary(&self, target: &Path) -> io::Result<(Self::File, PathBuf)>;
     /// Opens a file for appending, and makes it if need be.
     fn open_append(&self, path: &Path) -> io::Result<Self::File>;
     /// Writes at the end of a file.
@@ -60,7 +60,7 @@ pub(super) fn replace<D: Disk>(
     if !disk.exists(path) {
         keep_folders(disk, folder)?;
     }
-    let (mut file, temporary) = disk.create_temporary(folder)?;
+    let (mut file, temporary) = disk.create_temporary(path)?;
     let mut steps = || {
         disk.write(&mut file, content)?;
         if readers == Readers::All {
@@ -135,8 +135,19 @@ fn keep_folders<D: Disk>(disk: &D, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(super) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// What the name of a file begins with that is to replace another one; the other's name follows.
+pub(super) const UNFINISHED: &str = ".waveoff-";
+
+/// What the name of a file begins with that is to replace this one.
+pub(super) fn unfinished(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    // A name is 255 bytes long at most, and a few are behind this one.
+    let short: String = name.chars().take(48).collect();
+    format!("{UNFINISHED}{short}-")
 }
 
 /// The disk of this machine.
@@ -161,8 +172,9 @@ impl Disk for Real {
         fs::create_dir(path)
     }
 
-    fn create_temporary(&self, folder: &Path) -> io::Result<(File, PathBuf)> {
-        let file = tempfile::Builder::new().prefix(".waveoff-").tempfile_in(folder)?;
+    fn create_temporary(&self, target: &Path) -> io::Result<(File, PathBuf)> {
+        let prefix = unfinished(target);
+        let file = tempfile::Builder::new().prefix(&prefix).tempfile_in(folder_of(target))?;
         file.keep().map_err(|error| error.error)
     }
 

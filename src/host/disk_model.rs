@@ -215,10 +215,10 @@ impl Disk for Model {
         inner.add(path, Node::Folder { memory, kept, changes: Vec::new() }).map(|_| ())
     }
 
-    fn create_temporary(&self, folder: &Path) -> io::Result<(Id, PathBuf)> {
+    fn create_temporary(&self, target: &Path) -> io::Result<(Id, PathBuf)> {
         let mut inner = self.0.borrow_mut();
         inner.step()?;
-        let path = folder.join(format!(".temporary-{}", inner.nodes.len()));
+        let path = target.with_file_name(format!(".temporary-{}", inner.nodes.len()));
         Ok((inner.add(&path, FILE)?, path))
     }
 

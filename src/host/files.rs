@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::disk::{self, Readers, Real};
 
@@ -56,6 +56,41 @@ pub fn replace_private(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()>
     disk::replace(&Real, path.as_ref(), content, Readers::Owner)
 }
 
+/// Replaces a file as [`replace`] does, when nobody else does so at the same time: what is left of
+/// a replacement that was interrupted is removed.
+///
+/// # Errors
+/// When any of the steps fails; the old file is then as it was.
+pub fn replace_alone(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
+    let path = path.as_ref();
+    let real = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let before = disk::unfinished(&real);
+    for name in names(disk::folder_of(&real))?.iter().filter(|name| name.starts_with(&before)) {
+        remove(disk::folder_of(&real).join(name))?;
+    }
+    replace(path, content)
+}
+
+/// The files in a folder, and in those below it that are wanted, that were to replace others and
+/// are left over where nobody is replacing any. A folder that is not there has none.
+///
+/// # Errors
+/// When a folder is there and cannot be read.
+pub fn leftovers(folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for name in names(folder)? {
+        let path = folder.join(&name);
+        if path.is_dir() && !path.is_symlink() {
+            if wanted(&path) {
+                found.extend(leftovers(&path, wanted)?);
+            }
+        } else if name.starts_with(disk::UNFINISHED) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
 /// Appends and syncs; the file and missing folders are made.
 ///
 /// # Errors
@@ -71,6 +106,26 @@ pub fn append(path: impl AsRef<Path>, content: &[u8]) -> io::Result<()> {
 /// When any of the steps fails.
 pub fn extend(path: impl AsRef<Path>, whole: u64, content: &[u8]) -> io::Result<()> {
     disk::extend(&Real, path.as_ref(), whole, content)
+}
+
+/// Makes a file of that many bytes, which take up their room: no file system makes them smaller.
+///
+/// # Errors
+/// When the file cannot be made, or there is no room for it.
+pub fn fill(path: impl AsRef<Path>, size: usize) -> io::Result<()> {
+    let mut state = 1_u64;
+    let mut next = || {
+        // Marsaglia's xorshift: neither zeros nor a pattern.
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    };
+    let bytes: Vec<u8> = std::iter::repeat_with(&mut next).take(size / 8).flatten().collect();
+    let file = File::create(path)?;
+    (&file).write_all(&bytes)?;
+    // Some file systems only look for room now.
+    file.sync_data()
 }
 
 /// Cuts a file to a length: a torn end is taken off before something is appended.
@@ -171,7 +226,7 @@ pub fn exists(path: impl AsRef<Path>) -> bool {
 ///
 /// # Errors
 /// When there is no working folder, or the path cannot be looked at.
-pub fn real_path(path: impl AsRef<Path>) -> io::Result<std::path::PathBuf> {
+pub fn real_path(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     let whole = std::path::absolute(path)?;
     let mut missing = Vec::new();
     let mut existing = whole.as_path();

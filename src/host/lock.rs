@@ -101,6 +101,11 @@ pub fn make(folder: &Path, name: &str, content: &str) -> io::Result<Held> {
     }
 }
 
+/// Whether [`make`] is at work in a folder, or was killed there.
+pub fn has_unfinished(folder: &Path) -> bool {
+    folder.join(UNFINISHED).exists()
+}
+
 /// Puts a new, free file in the place of a lock. Whoever holds the old one holds nothing that
 /// anybody else would ask for.
 ///

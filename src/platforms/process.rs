@@ -134,7 +134,7 @@ impl Process {
         files::append(&self.log, format!("{MARK}{version} at {now} ---\n").as_bytes())?;
         process::start(&self.command(order), &self.log, |started| {
             let ticks = started.ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-            files::replace(
+            files::replace_alone(
                 &self.pid_file,
                 format!("{} {ticks} {version}\n", started.pid).as_bytes(),
             )

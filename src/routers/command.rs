@@ -94,7 +94,7 @@ impl Command {
         if self.spec.active.is_some() {
             return Ok(());
         }
-        files::replace(&self.memory, format!("{}\n", slot.name).as_bytes()).map_err(|error| {
+        files::replace_alone(&self.memory, format!("{}\n", slot.name).as_bytes()).map_err(|error| {
             Trouble::new(format!("{} cannot be written: {error}", self.memory.display()))
         })
     }

@@ -166,7 +166,7 @@ impl Haproxy {
     /// Writes down where the traffic goes, for HAProxy's next start.
     fn keep(&self) -> Result<(), Trouble> {
         let Some(file) = &self.state_file else { return Ok(()) };
-        files::replace(file, self.runtime.state()?.as_bytes())
+        files::replace_alone(file, self.runtime.state()?.as_bytes())
             .map_err(|error| Trouble::new(format!("{file} cannot be written: {error}")))
     }
 

@@ -87,7 +87,7 @@ impl Nginx {
 
     fn write(&self, content: Option<&[u8]>) -> Result<(), Trouble> {
         match content {
-            Some(content) => files::replace(&self.include, content),
+            Some(content) => files::replace_alone(&self.include, content),
             None => files::remove(&self.include),
         }
         .map_err(|error| Trouble::new(format!("{} cannot be written: {error}", self.include)))

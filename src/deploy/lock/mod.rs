@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use breaking::{Broken, Ended, break_lock};
-pub use queue::{Waiter, Waiting, queue, wait_in_line};
+pub use queue::{Waiter, Waiting, is_littered, queue, wait_in_line};
 
 use super::{Scope, State};
 use crate::exit::Fault;

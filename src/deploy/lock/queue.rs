@@ -134,6 +134,21 @@ pub fn queue(scope: &Scope, state: &State) -> anyhow::Result<Vec<Waiter>> {
     tickets.filter_map(|(number, file)| living(number, &file).transpose()).collect()
 }
 
+/// Whether somebody who was killed in line left something there, which the next one in line sweeps
+/// away. Nothing is made or changed.
+///
+/// # Errors
+/// When it cannot be found out.
+pub fn is_littered(scope: &Scope, state: &State) -> anyhow::Result<bool> {
+    let files = Files::of(scope, state);
+    for (number, file) in tickets(&files)? {
+        if living(number, &file)?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(lock::has_unfinished(&files.queue))
+}
+
 /// A place in the line; it is given up when this is dropped, or the process ends.
 struct Ticket {
     number: u64,
