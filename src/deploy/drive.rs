@@ -73,6 +73,13 @@ impl Drive<'_> {
         let mut walk = Walk::of(Transaction::of(entries())?, true);
         self.hands.deployment.clone_from(&walk.transaction.begun().deployment);
         walk.mutated = entries().any(|entry| *entry == Entry::Recorded(Event::Mutating));
+        // It may have been ended between the ledger's line and the journal's.
+        if let Next::Record(event) = walk.transaction.next()
+            && self.is_recorded(&walk, &event).is_ok_and(|recorded| recorded)
+        {
+            walk.mutated |= event == Event::Mutating;
+            self.note(&mut walk, Entry::Recorded(event));
+        }
         self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
         Some(self.walk(walk))
     }
@@ -175,19 +182,22 @@ impl Drive<'_> {
     /// Writes an event into the ledger, unless whoever was interrupted had done so.
     fn remember(&mut self, walk: &Walk, event: &Event) -> Result<(), String> {
         let deployment = &walk.transaction.begun().deployment;
-        let why = |error: anyhow::Error| format!("{error:#}");
-        if walk.resumed {
-            let records = self.ledger.read().map_err(why)?;
-            let last = records.iter().rfind(|record| record.deployment == *deployment);
-            if last.is_some_and(|last| last.event == *event) {
-                return Ok(());
-            }
+        if walk.resumed && self.is_recorded(walk, event)? {
+            return Ok(());
         }
         let from = self.session.elapsed();
         let record = self.ledger.append(deployment, event.clone()).map_err(why)?;
         let detail = format!("{} (event {} of the ledger)", word(event), record.seq);
         self.story.step("record", from, Verdict::Pass, detail);
         Ok(())
+    }
+
+    /// Whether the ledger's last word of this deployment is that event.
+    fn is_recorded(&self, walk: &Walk, event: &Event) -> Result<bool, String> {
+        let deployment = &walk.transaction.begun().deployment;
+        let records = self.ledger.read().map_err(why)?;
+        let last = records.iter().rfind(|record| record.deployment == *deployment);
+        Ok(last.is_some_and(|last| last.event == *event))
     }
 
     fn announce(&mut self, transaction: &Transaction, place: Place) {
@@ -249,6 +259,10 @@ impl Walk {
     fn of(transaction: Transaction, resumed: bool) -> Self {
         Self { transaction, resumed, mutated: false, unrecorded: Vec::new(), fenced: None }
     }
+}
+
+fn why(error: anyhow::Error) -> String {
+    format!("{error:#}")
 }
 
 /// Why somebody ended it, in words.
