@@ -4,6 +4,7 @@ use super::hands::Hands;
 use super::journal::Journal;
 use super::ledger::Ledger;
 use super::lock::Held;
+use super::reserve;
 use super::story::Story;
 use crate::commands::Session;
 use crate::decide::history::Event;
@@ -63,6 +64,8 @@ impl Drive<'_> {
         if let Err(reason) = self.write(Entry::Begun(Box::new(begun))) {
             walk.transaction.apply(&Entry::Interrupted { reason });
             walk.transaction.apply(&Entry::Ended);
+        } else if let Err(error) = reserve::take(&self.hands.run) {
+            self.note(&mut walk, Entry::Interrupted { reason: format!("{error:#}") });
         }
         self.walk(walk)
     }
@@ -103,6 +106,9 @@ impl Drive<'_> {
                         break;
                     }
                     self.witness_rollback(&walk, place);
+                    if place.part != Part::Forward {
+                        reserve::free(&self.hands.run);
+                    }
                     self.announce(&walk.transaction, place);
                     self.note(&mut walk, Entry::Intent(place));
                 }
@@ -111,7 +117,10 @@ impl Drive<'_> {
                     self.note(&mut walk, entry);
                 }
                 Next::Commit => self.note(&mut walk, Entry::Committed),
-                Next::End => self.note(&mut walk, Entry::Ended),
+                Next::End => {
+                    reserve::free(&self.hands.run);
+                    self.note(&mut walk, Entry::Ended);
+                }
             }
         }
         let Walk { transaction, mutated, unrecorded, fenced, .. } = walk;
@@ -143,6 +152,8 @@ impl Drive<'_> {
         if matches!(event, Event::Failed { .. }) && walk.mutated {
             let reason = failure(&event);
             self.hands.witness(walk.transaction.begun(), &reason);
+            // Evidence takes what room there is, and not what is set aside.
+            reserve::free(&self.hands.run);
         }
         match self.remember(walk, &event) {
             Ok(()) => {
@@ -241,13 +252,16 @@ impl Drive<'_> {
     fn note(&mut self, walk: &mut Walk, entry: Entry) {
         let Err(reason) = self.write(entry.clone()) else { return walk.transaction.apply(&entry) };
         let forward = walk.transaction.heeds_cancellation();
-        if forward && !matches!(entry, Entry::Failed { .. } | Entry::Interrupted { .. }) {
-            self.story.tell("abort", &reason);
-            walk.transaction.apply(&Entry::Interrupted { reason });
-        } else {
-            walk.unrecorded.push(reason);
-            walk.transaction.apply(&entry);
-        }
+        let counts =
+            if forward && !matches!(entry, Entry::Failed { .. } | Entry::Interrupted { .. }) {
+                self.story.tell("abort", &reason);
+                Entry::Interrupted { reason }
+            } else {
+                walk.unrecorded.push(reason);
+                entry
+            };
+        self.journal.owe(self.held.fence(), counts.clone());
+        walk.transaction.apply(&counts);
     }
 
     fn write(&mut self, entry: Entry) -> Result<(), String> {

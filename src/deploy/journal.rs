@@ -34,6 +34,8 @@ impl Numbered for Line {
 pub struct Journal {
     file: PathBuf,
     chain: Chain<Line>,
+    /// What happened and could not be written yet, with the fencing token of then.
+    owed: Vec<(u64, Entry)>,
 }
 
 impl Journal {
@@ -44,13 +46,13 @@ impl Journal {
     pub fn open(run: &Path) -> anyhow::Result<Self> {
         let file = run.join("journal.jsonl");
         if !files::exists(&file) {
-            return Ok(Self { file, chain: Chain::default() });
+            return Ok(Self { file, chain: Chain::default(), owed: Vec::new() });
         }
         let bytes = files::read(&file).map_err(|error| {
             Fault::error(format!("cannot read the journal {}: {error}", file.display()))
         })?;
         let chain = Chain::read(&bytes).map_err(|damage| fault(&file, &damage))?;
-        Ok(Self { file, chain })
+        Ok(Self { file, chain, owed: Vec::new() })
     }
 
     /// The lines, oldest first.
@@ -64,6 +66,20 @@ impl Journal {
     /// When it could not be kept for certain. What was written of it is cut off again, now or
     /// before the next entry.
     pub fn append(&mut self, fence: u64, entry: Entry) -> anyhow::Result<()> {
+        while let Some((fence, entry)) = self.owed.first().cloned() {
+            self.add(fence, entry)?;
+            self.owed.remove(0);
+        }
+        self.add(fence, entry)
+    }
+
+    /// Keeps an entry that counts although it could not be written, for the next time that
+    /// something is: without it, what follows would mean something else to who reads it.
+    pub fn owe(&mut self, fence: u64, entry: Entry) {
+        self.owed.push((fence, entry));
+    }
+
+    fn add(&mut self, fence: u64, entry: Entry) -> anyhow::Result<()> {
         let seq = self.chain.next_number();
         let line = Line { seq, at_ms: clock::unix_ms(), fence, entry };
         let text = self.chain.line(&line)?;

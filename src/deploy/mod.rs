@@ -18,6 +18,7 @@ pub mod ledger;
 pub mod lock;
 pub mod migration;
 pub mod parts;
+mod reserve;
 pub mod runs;
 pub mod setup;
 pub mod slots;
