@@ -122,8 +122,9 @@ fn look_around() -> String {
 
 /// What the ledger says, held against what runs; then what else is the matter, the gravest last.
 fn judge(site: &Site, seen: &Seen) -> Judged {
-    let scope = &site.scope;
+    let scope = site.scope.to_string();
     let mut judged = by_ledger(site, seen);
+    let ledger = judged.summary.clone();
     let mut also = |verdict: Verdict, what: String, next: Option<String>| {
         judged.verdict = judged.verdict.max(verdict);
         judged.summary += &format!("; {what}");
@@ -149,9 +150,11 @@ fn judge(site: &Site, seen: &Seen) -> Judged {
         also(Verdict::Inconclusive, why.clone(), Some(next.into()));
     }
     if let Some(critical) = &seen.critical {
-        let rest = std::mem::take(&mut judged.summary);
-        let rest = rest.strip_prefix(&format!("{scope}: ")).unwrap_or(&rest).to_owned();
-        judged.summary = format!("{scope}: a person is needed: {}; {rest}", lines::what(critical));
+        // The ledger's word for it says no more.
+        let from = if remembered(&seen.history).is_some() { ledger.len() } else { scope.len() + 2 };
+        let rest = judged.summary.get(from..).unwrap_or_default().trim_start_matches("; ");
+        let rest = if rest.is_empty() { String::new() } else { format!("; {rest}") };
+        judged.summary = format!("{scope}: a person is needed: {}{rest}", lines::what(critical));
         judged.verdict = Verdict::Fail;
         judged.next = Some(critical.what_to_do.clone());
     }

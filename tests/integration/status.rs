@@ -206,6 +206,7 @@ fn r4_a_rollback_that_failed_is_a_critical_incident_until_a_release_is_verified(
     assert_eq!((code, &outputs["critical-incident"]), (Some(10), &found["deployment"]), "{text}");
     assert!(text.starts_with("CRITICAL"), "{text}");
     assert!(text.contains("`waveoff rollback --to v1`"), "{text}");
+    assert!(!text.contains("was not verified"), "it is said once: {text}");
 
     // The ledger knows as well, and a marker that cannot be read is one all the same.
     std::fs::remove_file(&marker).unwrap();
