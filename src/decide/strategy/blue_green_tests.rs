@@ -150,7 +150,10 @@ fn d4_what_is_live_is_not_stopped_when_the_traffic_goes_to_no_slot_alone() {
     // As HAProxy says after a restart that forgot the weights, or nginx after an edit by hand.
     let both = Current { active: None, ..v1_in_blue() };
     let start = |current: &Current| lines(&blue_green(), current)[0].clone();
-    assert_eq!(start(&both), "start v2 in green | place shop@green v2 over ? | clear shop@green v2");
+    assert_eq!(
+        start(&both),
+        "start v2 in green | place shop@green v2 over ? | clear shop@green v2"
+    );
     let with = |blue: Option<&str>, green: Option<&str>| Current {
         in_slots: [("blue", blue), ("green", green)]
             .map(|(name, version)| (name.to_owned(), version.map(release)))
@@ -159,7 +162,8 @@ fn d4_what_is_live_is_not_stopped_when_the_traffic_goes_to_no_slot_alone() {
     };
     assert!(start(&with(Some("v1"), Some("v0"))).starts_with("start v2 in green"));
     assert!(start(&with(Some("v0"), Some("v1"))).starts_with("start v2 in blue"));
-    let untold = Current { in_slots: [("blue".into(), Some(release("v1")))].into(), ..both.clone() };
+    let untold =
+        Current { in_slots: [("blue".into(), Some(release("v1")))].into(), ..both.clone() };
     assert!(start(&untold).starts_with("start v2 in green"));
     // What is live is not known, and either may be it.
     let lost = Current { live: None, ..with(Some("v1"), Some("v0")) };
