@@ -155,6 +155,10 @@ impl Site {
             for operation in begun.plan.forward.iter().rev() {
                 operation.undo.iter().for_each(|undo| tell(undo, "if it fails: "));
             }
+            let places = |act: &&Act| matches!(act, Act::Place { .. });
+            for act in begun.plan.restored.iter().map(|operation| &operation.act).filter(places) {
+                tell(act, "if it fails: ");
+            }
             if begun.plan.back.is_none() {
                 story.tell("rollback", "nothing to go back to: no release was verified yet");
             }
@@ -169,10 +173,10 @@ impl Site {
         if let Some(router) = &self.parts.router {
             router.check(&self.parts.slots)?;
         }
-        for operation in &plan.forward {
-            self.check_act(&operation.act)?;
-            let Some(undo) = &operation.undo else { continue };
-            if let Err(error) = self.check_act(undo)
+        plan.forward.iter().try_for_each(|operation| self.check_act(&operation.act))?;
+        let undone = plan.forward.iter().filter_map(|operation| operation.undo.as_ref());
+        for act in undone.chain(plan.restored.iter().map(|operation| &operation.act)) {
+            if let Err(error) = self.check_act(act)
                 && !force
             {
                 let version = &begun.release.version;

@@ -98,10 +98,10 @@ pub enum Act {
         /// Which way this goes.
         direction: Direction,
     },
-    /// Stops what runs of a component in a slot.
+    /// Stops what runs in a slot: all of it, since a part without the others is of no use.
     Clear {
-        /// The component.
-        component: String,
+        /// The components, in the order in which they are stopped.
+        components: Vec<String>,
         /// The slot.
         slot: Slot,
         /// What runs there, as far as it is known.
@@ -231,7 +231,8 @@ pub struct Plan {
     pub back: Option<Release>,
     /// What is done, in order; when one fails, those before it and it are taken back in reverse.
     pub forward: Vec<Operation>,
-    /// What proves that the old release is back, after everything was taken back.
+    /// What brings back what was not replaced by this plan, and proves that the old release is back,
+    /// after everything was taken back.
     pub restored: Vec<Operation>,
     /// What is done when the release is verified. A failure here is told, and tried again later.
     pub cleanup: Vec<Operation>,

@@ -33,9 +33,8 @@ pub fn describe(parts: &Parts, spec: &TransactionSpec, act: &Act) -> Vec<String>
                 Err(error) => vec![format!("{error:#}")],
             };
         }
-        Act::Clear { component, slot, version } => {
-            let what = version.as_deref().unwrap_or("what runs");
-            format!("stop {what} of {component} in {}", slot.name)
+        Act::Clear { slot, version, .. } => {
+            format!("stop {} in {}", version.as_deref().unwrap_or("what runs"), slot.name)
         }
         Act::Switch { route, .. } => {
             return parts.router.as_ref().map(|router| router.plan(route)).unwrap_or_default();

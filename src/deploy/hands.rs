@@ -77,7 +77,7 @@ impl Hands<'_> {
                 let order = Order { release, previous: over.as_ref(), direction: *direction };
                 self.place(component, slot.as_ref(), &order)
             }
-            Act::Clear { component, slot, .. } => self.clear(component, slot),
+            Act::Clear { components, slot, .. } => self.clear(components, slot),
             Act::Switch { route, release } => {
                 let Some(router) = &self.parts.router else {
                     return Err("no router is configured any more".into());
@@ -123,10 +123,12 @@ impl Hands<'_> {
         Ok(format!("{version} is started"))
     }
 
-    fn clear(&mut self, component: &str, slot: &Slot) -> Done {
-        let platform =
-            self.parts.platform(component, Some(slot)).map_err(|error| format!("{error:#}"))?;
-        platform.stop(&self.commands).map_err(|trouble| trouble.reason)?;
+    fn clear(&mut self, components: &[String], slot: &Slot) -> Done {
+        for component in components {
+            let platform =
+                self.parts.platform(component, Some(slot)).map_err(|error| format!("{error:#}"))?;
+            platform.stop(&self.commands).map_err(|trouble| trouble.reason)?;
+        }
         slots::cleared(self.scope, self.state, slot)?;
         Ok(format!("{} is empty", slot.name))
     }

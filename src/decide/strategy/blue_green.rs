@@ -38,32 +38,18 @@ impl Exchange for BlueGreen {
 
     fn deploy(&self, setup: &Setup, current: &Current, wanted: &Wanted) -> Result<Plan, Refusal> {
         let (idle, release) = (self.idle(current, wanted.to_slot.as_deref())?, &wanted.release);
-        let way = self.way_back(current);
+        let way = self.way_back(current)?;
         let (migrate, behind) = migrate(setup, current, release, way.code)?;
         let route = way.route.filter(|_| behind != Behind::Closed);
         let back = way.release.filter(|_| behind != Behind::Closed);
-        let undo = |operation: Operation, act: Act| match &route {
-            Some(_) => operation.undo(act),
-            None => operation,
-        };
-        let over = runs_in(current, &idle.name);
-        let places = setup.components.iter().map(|component| {
-            let forward = place(setup, component, Some(idle), (release, over), Direction::Forward);
-            undo(forward, clear(component, idle, Some(release)))
-        });
-        let switch = switch(release, idle);
-        let switch = match &route {
-            Some(route) => {
-                let release = back.cloned();
-                switch.undo(Act::Switch { route: route.clone(), release })
-            }
-            None => switch,
-        };
+        let switch_back =
+            |route: &Route| Act::Switch { route: route.clone(), release: back.cloned() };
+        let switch = Operation { undo: route.as_ref().map(switch_back), ..switch(release, idle) };
         let through = View::Router { slot: Some(idle.clone()) };
         let watch = watch(release, through.clone(), (self.watch, self.interval, self.failures));
         let forward = migrate
             .into_iter()
-            .chain(places)
+            .chain(start(setup, current, release, idle, route.is_some()))
             .chain([verify(release, in_slot(idle), self.health_check_timeout)])
             .chain(pause(self.traffic_switch_delay, "the traffic switch"))
             .chain(self.open(idle, behind).filter(|_| route.is_some()))
@@ -215,15 +201,23 @@ impl BlueGreen {
         }
     }
 
-    fn way_back<'a>(&'a self, current: &'a Current) -> WayBack<'a> {
+    fn way_back<'a>(&'a self, current: &'a Current) -> Result<WayBack<'a>, Refusal> {
         let saved = current.saved.clone().map(|text| Route::Saved { text });
         let known = current.live.as_ref().or(current.target.as_ref());
         let Some(slot) = self.active(current) else {
-            return WayBack { route: saved, slot: None, release: known, code: known.is_some() };
+            if let Some(known) = known.filter(|_| saved.is_none()) {
+                let version = &known.version;
+                return Err(Refusal {
+                    reason: format!("the traffic could not be sent back to {version}"),
+                    hint: "the router has to tell where it sends the traffic now".into(),
+                });
+            }
+            let code = known.is_some();
+            return Ok(WayBack { route: saved, slot: None, release: known, code });
         };
         let is_empty = current.in_slots.get(&slot.name) == Some(&None);
         let to_slot = Route::Slot(slot.clone());
-        match self.known_in(current, slot) {
+        Ok(match self.known_in(current, slot) {
             Some(release) => WayBack {
                 route: Some(to_slot),
                 slot: Some(slot),
@@ -236,7 +230,7 @@ impl BlueGreen {
                 release: current.target.as_ref().filter(|_| !is_empty),
                 code: !is_empty,
             },
-        }
+        })
     }
 
     /// Where the requests that a slot got are waited for, when the traffic goes back: behind the
@@ -267,6 +261,24 @@ impl BlueGreen {
             _ => retire(setup, old, release, self.drain),
         }
     }
+}
+
+/// Starts a release in a slot. Its first part takes the place of whatever was there, so all of that
+/// goes when it is taken back.
+fn start(
+    setup: &Setup,
+    current: &Current,
+    release: &Release,
+    slot: &Slot,
+    is_undone: bool,
+) -> Vec<Operation> {
+    let over = runs_in(current, &slot.name);
+    let mut undo = is_undone.then(|| clear(setup, slot, Some(release)));
+    let places = setup.components.iter().map(|component| {
+        let forward = place(setup, component, Some(slot), (release, over), Direction::Forward);
+        Operation { undo: undo.take(), ..forward }
+    });
+    places.collect()
 }
 
 /// What runs in a slot, as far as it is known.

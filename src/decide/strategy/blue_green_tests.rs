@@ -85,8 +85,8 @@ fn d4_two_parts_are_started_before_either_gets_requests() {
     assert_eq!(
         lines(&blue_green().of(&["api", "web"]), &v1_in_blue()),
         [
-            "start v2 of api in green | place api@green v2 over ? | clear api@green v2",
-            "start v2 of web in green | place web@green v2 over ? | clear web@green v2",
+            "start v2 of api in green | place api@green v2 over ? | clear web,api@green v2",
+            "start v2 of web in green | place web@green v2 over ?",
             "verify v2 in green | verify v2 in green",
             "open green to requests | mark | drain green 30000",
             "switch traffic to green | switch green v2 | switch blue v1",
@@ -95,8 +95,7 @@ fn d4_two_parts_are_started_before_either_gets_requests() {
             "restored: verify v1 through the router | verify v1 by router blue",
             "restored: compare v1 with what was captured | compare v1",
             "cleanup: let the requests in blue end | drain blue 30000",
-            "cleanup: stop v1 of web in blue | clear web@blue v1",
-            "cleanup: stop v1 of api in blue | clear api@blue v1",
+            "cleanup: stop v1 in blue | clear web,api@blue v1",
         ]
     );
 }
@@ -120,6 +119,8 @@ fn d4_the_first_release_goes_to_the_first_slot_and_is_taken_away_when_it_fails()
 
 #[test]
 fn d4_without_a_way_back_for_the_traffic_nothing_is_taken_away() {
+    let refused = deploy(&blue_green(), &v1_runs(), &wanted("v2")).unwrap_err();
+    assert_eq!(refused.reason, "the traffic could not be sent back to v1");
     let plan = deploy(&blue_green(), &Current::default(), &wanted("v2")).unwrap();
     assert!(plan.forward.iter().all(|operation| operation.undo.is_none()), "{plan:?}");
     assert!(!show(&plan).iter().any(|line| line.starts_with("open")), "{plan:?}");

@@ -121,8 +121,9 @@ fn act(act: &Act) -> String {
             let way = if *direction == Direction::Back { "back" } else { "place" };
             format!("{way} {component}@{place} {} over {}", release.version, version(over))
         }
-        Act::Clear { component, slot, version } => {
-            format!("clear {component}@{} {}", slot.name, version.as_deref().unwrap_or("?"))
+        Act::Clear { components, slot, version } => {
+            let components = components.join(",");
+            format!("clear {components}@{} {}", slot.name, version.as_deref().unwrap_or("?"))
         }
         Act::Switch { route: Route::Slot(slot), release } => {
             format!("switch {} {}", slot.name, version(release))

@@ -120,7 +120,7 @@ pub(super) fn compare(setup: &Setup, release: &Release) -> Option<Operation> {
     setup.compare.then(|| Operation::new(name, Act::Compare { release: release.clone() }))
 }
 
-/// What runs of each component in a slot is stopped, after its requests came to their end.
+/// What runs in a slot is stopped, after its requests came to their end.
 pub(super) fn retire(
     setup: &Setup,
     slot: &Slot,
@@ -132,17 +132,14 @@ pub(super) fn retire(
         Operation::new(format!("let the requests in {} end", slot.name), act)
     });
     let what = release.map_or("what runs", |release| release.version.as_str());
-    let clear = setup.components.iter().rev().map(|component| {
-        let name = format!("stop {what}{}{}", of(setup, component), within(Some(slot)));
-        Operation::new(name, clear(component, slot, release))
-    });
-    drain.into_iter().chain(clear).collect()
+    let name = format!("stop {what}{}", within(Some(slot)));
+    drain.into_iter().chain([Operation::new(name, clear(setup, slot, release))]).collect()
 }
 
-/// Stops what runs of a component in a slot.
-pub(super) fn clear(component: &str, slot: &Slot, release: Option<&Release>) -> Act {
+/// Stops what runs in a slot, the last part first.
+pub(super) fn clear(setup: &Setup, slot: &Slot, release: Option<&Release>) -> Act {
     Act::Clear {
-        component: component.into(),
+        components: setup.components.iter().rev().cloned().collect(),
         slot: slot.clone(),
         version: release.map(|release| release.version.clone()),
     }
@@ -159,7 +156,7 @@ pub(super) fn in_words(length: Duration) -> String {
 }
 
 /// A component's name where there are several.
-pub(super) fn of(setup: &Setup, component: &str) -> String {
+fn of(setup: &Setup, component: &str) -> String {
     if setup.components.len() > 1 { format!(" of {component}") } else { String::new() }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::operations::{Behind, compare, migrate, of, pause, place, restore, verify, watch};
+use super::operations::{Behind, compare, migrate, pause, place, restore, verify, watch};
 use super::{Current, Exchange, Refusal, Return, Setup, Wanted};
 use crate::decide::history::Release;
 use crate::decide::plan::{Act, Direction, Operation, Plan, View};
@@ -39,19 +39,10 @@ impl Exchange for Rolling {
         // What cannot come back is left as it is, to be looked at: the first release, too.
         let back = target.filter(|_| behind != Behind::Closed);
         let is_live = |back: &Release| current.live.as_ref().is_some_and(|live| live.is_same(back));
-        // Usually the parts that were replaced come back. All of them do, whatever runs there, when
-        // what runs now is not what comes back; and when the database is taken back, behind that
-        // (marks before the migration are taken back after it), since old code may not even start
-        // with a database that it does not know.
+        // Usually the parts that were replaced come back, each in its turn. All of them do, behind
+        // everything else, when what runs now is not what comes back; and when the database is
+        // taken back, since old code may not even start with one that it does not know.
         let together = behind == Behind::Restored || !back.is_some_and(is_live);
-        let marks = back.into_iter().filter(|_| together).flat_map(|back| {
-            let components = setup.components.iter();
-            components.map(|component| {
-                let name = format!("mark the way back to {}{}", back.version, of(setup, component));
-                let act = place(setup, component, None, (back, Some(release)), Direction::Back).act;
-                Operation::new(name, Act::Mark).undo(act)
-            })
-        });
         let places = setup.components.iter().map(|component| {
             let over = current.live.as_ref();
             let forward = place(setup, component, None, (release, over), Direction::Forward);
@@ -64,13 +55,15 @@ impl Exchange for Rolling {
         });
         let watch = watch(release, View::InPlace, (self.watch, self.interval, self.failures));
         let forward = std::iter::once(save_tag(setup, current))
-            .chain(marks)
             .chain(migrate)
             .chain(places)
             .chain([verify(release, View::InPlace, None)])
             .chain(watch)
             .collect();
-        let restored = back.map_or_else(Vec::new, |back| self.prove(setup, back));
+        let restored = back.map_or_else(Vec::new, |back| {
+            let places = bring_back(setup, back, release).filter(|_| together);
+            places.chain(self.prove(setup, back)).collect()
+        });
         Ok(Plan { back: back.cloned(), forward, restored, ..Plan::default() })
     }
 
@@ -83,12 +76,9 @@ impl Exchange for Rolling {
         current: &Current,
         way: &Return<'_>,
     ) -> Result<Plan, Refusal> {
-        let places = setup.components.iter().rev().map(|component| {
-            place(setup, component, None, (way.target, Some(way.failed)), Direction::Back)
-        });
-        let restore = restore(setup, current, way)?;
-        let forward =
-            restore.into_iter().chain(places).chain(self.prove(setup, way.target)).collect();
+        let restore = restore(setup, current, way)?.into_iter();
+        let places = bring_back(setup, way.target, way.failed);
+        let forward = restore.chain(places).chain(self.prove(setup, way.target)).collect();
         Ok(Plan { forward, ..Plan::default() })
     }
 }
@@ -102,6 +92,12 @@ impl Rolling {
             .chain(compare(setup, release))
             .collect()
     }
+}
+
+/// Starts a release in all parts, the last one first.
+fn bring_back(setup: &Setup, release: &Release, over: &Release) -> impl Iterator<Item = Operation> {
+    let all = setup.components.iter().rev();
+    all.map(move |component| place(setup, component, None, (release, Some(over)), Direction::Back))
 }
 
 /// What is kept is where a rollback goes to.

@@ -85,12 +85,16 @@ fn d6_parts_come_back_in_reverse_and_only_those_that_were_replaced() {
 fn d6_what_runs_in_any_part_is_replaced_when_the_last_one_is_not_what_comes_back() {
     let drifted = Current { live: None, ..v1_runs() };
     assert_eq!(
-        lines(&rolling().of(&["api", "web"]), &drifted)[1..5],
+        lines(&rolling().of(&["api", "web"]), &drifted)[1..],
         [
-            "mark the way back to v1 of api | mark | back api@place v1 over v2",
-            "mark the way back to v1 of web | mark | back web@place v1 over v2",
             "start v2 of api | place api@place v2 over ?",
             "start v2 of web | place web@place v2 over ?",
+            "verify v2 | verify v2 in place",
+            "watch v2 for 30s | watch v2 in place 30000 10000 3",
+            "restored: start v1 of web | back web@place v1 over v2",
+            "restored: start v1 of api | back api@place v1 over v2",
+            "restored: verify v1 | verify v1 in place",
+            "restored: compare v1 with what was captured | compare v1",
         ]
     );
 }
@@ -99,11 +103,15 @@ fn d6_what_runs_in_any_part_is_replaced_when_the_last_one_is_not_what_comes_back
 fn d6_a_database_that_can_be_taken_back_is_so_before_the_old_code_starts() {
     let setup = rolling().migrating(RESTORABLE);
     assert_eq!(
-        lines(&setup, &v1_runs())[1..4],
+        lines(&setup, &v1_runs())[1..],
         [
-            "mark the way back to v1 | mark | back shop@place v1 over v2",
             "migrate for v2 | migrate v2 from 7 | restore v2 to 7",
             "start v2 | place shop@place v2 over v1",
+            "verify v2 | verify v2 in place",
+            "watch v2 for 30s | watch v2 in place 30000 10000 3",
+            "restored: start v1 | back shop@place v1 over v2",
+            "restored: verify v1 | verify v1 in place",
+            "restored: compare v1 with what was captured | compare v1",
         ]
     );
 }
@@ -146,11 +154,13 @@ fn d6_a_migration_without_a_way_back_is_refused_unless_it_is_allowed() {
 fn d3_the_same_release_again_goes_back_to_the_one_before_it() {
     let again = Current { live: Some(release("v2")), ..v1_runs() };
     assert_eq!(
-        lines(&rolling(), &again)[..3],
+        lines(&rolling(), &again)[..5],
         [
             "save the previous tag v1 | tag v1 | tag v0",
-            "mark the way back to v1 | mark | back shop@place v1 over v2",
             "start v2 | place shop@place v2 over v2",
+            "verify v2 | verify v2 in place",
+            "watch v2 for 30s | watch v2 in place 30000 10000 3",
+            "restored: start v1 | back shop@place v1 over v2",
         ]
     );
 }
