@@ -31,3 +31,6 @@ pub mod transaction;
 pub mod verdict;
 pub mod wait;
 pub mod words;
+
+#[cfg(test)]
+mod worlds;
