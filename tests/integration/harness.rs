@@ -64,6 +64,14 @@ impl Program {
         self
     }
 
+    /// Another command in the same environment and folder.
+    pub(crate) fn like(&self, mut other: Command) -> Command {
+        other.env_clear().current_dir(self.folder.path());
+        let own = self.command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+        other.envs(own).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        other
+    }
+
     pub(crate) fn run(mut self) -> Ran {
         Ran::of(self.command.output().unwrap())
     }

@@ -10,9 +10,17 @@
 
 mod act;
 mod actions;
+mod bad_input;
 mod blue_green_examples;
 mod bootstrap;
 mod capture;
+mod crash_callers;
+mod crash_commands;
+mod crash_disk;
+mod crash_matrix;
+mod crash_recovery;
+mod crash_router;
+mod crash_world;
 mod deploy;
 mod deploy_refusals;
 mod deploy_strays;
@@ -32,6 +40,7 @@ mod notify;
 mod parts;
 mod readme;
 mod safeguard;
+mod scenarios;
 mod smoke_test;
 mod status;
 mod systemd;

@@ -1,0 +1,404 @@
+//! Services that are deployed in each way there is, and the proof that nothing of a deployment is
+//! half done: one release answers, nothing is left over, and the ledger agrees.
+
+use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::crash_router::{Balancer, Router};
+use crate::deploy_world::World;
+use crate::harness::{Program, closed_port};
+
+/// How a release is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Platform {
+    Process,
+    Command,
+}
+
+/// A service of its own, with the ports of its places and what sends requests there.
+pub(crate) struct Shop {
+    pub(crate) world: World,
+    /// The slots' ports; of one place, where releases take each other's place.
+    pub(crate) ports: Vec<u16>,
+    /// Where everybody asks.
+    pub(crate) public: u16,
+    router: Option<Router>,
+}
+
+/// What runs of a world besides its router.
+#[derive(Debug, Default)]
+pub(crate) struct Running {
+    /// Programs of ours, by process id.
+    pub(crate) ours: Vec<u32>,
+    /// Everything that they started.
+    pub(crate) services: Vec<u32>,
+}
+
+const PROCESS: &str = r#"
+platform:
+  process:
+    start: ["${SHOP}", --port, "{{port}}", --version, "{{version}}", --bad-versions, v2]
+    grace: 2s
+"#;
+
+const COMMAND: &str = r"
+platform:
+  command:
+    deploy: [./ship.sh]
+    stop: [./stop.sh]
+    running: [./running.sh]
+";
+
+/// The database is a file; `ship.sh` does not start code that does not fit it.
+const MIGRATE: &str = r"
+migrate:
+  command: [./migrate.sh]
+  restore: [./restore.sh]
+  version: [./schema.sh]
+";
+
+const CHECKS: &str = r"
+checks:
+  - name: answers
+    path: /version
+    within: 30s
+    interval: 50ms
+    expect: [{ status: 200 }, { version: { header: X-Version } }]
+  - name: health
+    path: /health/full
+    health: auto
+    critical: [postgres, redis]
+    attempts: 2
+    interval: 50ms
+";
+
+/// Each script has a place for what a test wants to go wrong in it.
+const SCRIPTS: [(&str, &str); 8] = [
+    (
+        "ship.sh",
+        r#"#!/bin/sh
+set -eu
+# before
+place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
+mkdir -p "$place"
+./stop.sh
+setsid sh -c 'echo $$ >"$0/pid"; echo "$WAVEOFF_VERSION" >"$0/version"; exec "$SHOP" --port "$1" \
+  --version "$WAVEOFF_VERSION" --bad-versions v2' "$place" "${PORT:-$SHOP_PORT}" \
+  >>"$place/log" 2>&1 </dev/null &
+until [ -s "$place/version" ]; do sleep 0.01; done
+# after
+"#,
+    ),
+    (
+        "stop.sh",
+        r#"#!/bin/sh
+set -eu
+place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
+[ -f "$place/pid" ] || exit 0
+old=$(cat "$place/pid")
+kill "$old" 2>/dev/null || true
+while kill -0 "$old" 2>/dev/null; do sleep 0.02; done
+rm -f "$place/version" "$place/pid"
+"#,
+    ),
+    (
+        "running.sh",
+        r#"#!/bin/sh
+place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
+if kill -0 "$(cat "$place/pid")" 2>/dev/null; then cat "$place/version"; fi
+"#,
+    ),
+    (
+        "migrate.sh",
+        r#"#!/bin/sh
+set -eu
+# before
+mkdir -p "$SHOP_HOME"
+echo "$WAVEOFF_VERSION" >"$SHOP_HOME/schema.new"
+[ ! -f "$SHOP_HOME/schema" ] || [ -f "$SHOP_HOME/before-$WAVEOFF_VERSION" ] ||
+  cp "$SHOP_HOME/schema" "$SHOP_HOME/before-$WAVEOFF_VERSION"
+mv "$SHOP_HOME/schema.new" "$SHOP_HOME/schema"
+# after
+"#,
+    ),
+    (
+        "restore.sh",
+        r#"#!/bin/sh
+set -eu
+# before
+[ ! -f "$SHOP_HOME/before-$WAVEOFF_VERSION" ] ||
+  mv "$SHOP_HOME/before-$WAVEOFF_VERSION" "$SHOP_HOME/schema"
+"#,
+    ),
+    (
+        "switch.sh",
+        r#"#!/bin/sh
+set -eu
+# before
+echo "$WAVEOFF_SLOT $WAVEOFF_PORT" >"$ROUTED.new"
+mv "$ROUTED.new" "$ROUTED"
+# after
+"#,
+    ),
+    ("active.sh", "#!/bin/sh\ncut -d ' ' -f 1 \"$ROUTED\" 2>/dev/null || true\n"),
+    ("schema.sh", "#!/bin/sh\ncat \"$SHOP_HOME/schema\" 2>/dev/null || echo none\n"),
+];
+
+impl Shop {
+    /// In place, each release with a migration of its own that is taken back with it.
+    pub(crate) fn rolling(platform: Platform) -> Self {
+        let port = closed_port();
+        let strategy = "strategy:\n  rolling: { watch: 200ms, interval: 100ms, failures: 2 }\n";
+        let text = match platform {
+            Platform::Process => {
+                PROCESS.replace("    grace", &format!("    port: {port}\n    grace"))
+            }
+            Platform::Command => format!("{COMMAND}\npublic: http://127.0.0.1:{port}\n"),
+        };
+        Self::with(&format!("{text}{strategy}{MIGRATE}"), vec![port], port, None)
+    }
+
+    /// In place, in two parts.
+    pub(crate) fn two_parts() -> Self {
+        let ports = vec![closed_port(), closed_port()];
+        let part = |name: &str, port: u16| {
+            let part = format!("  - name: {name}{}", COMMAND.replace('\n', "\n    "));
+            format!("{}\n        env: {{ PORT: \"{port}\" }}\n", part.trim_end())
+        };
+        let (api, web) = (part("api", ports[0]), part("web", ports[1]));
+        let public = format!("public: http://127.0.0.1:{}\n", ports[0]);
+        let strategy = "strategy:\n  rolling: { watch: 0s }\n";
+        let config = format!("components:\n{api}{web}{public}{strategy}{MIGRATE}");
+        let public = ports[0];
+        Self::with(&config, ports, public, None)
+    }
+
+    /// Beside each other, behind a router; none where that is not installed.
+    pub(crate) fn blue_green(platform: Platform, balancer: Balancer) -> Option<Self> {
+        let (ports, public) = (vec![closed_port(), closed_port()], closed_port());
+        let router = Router::new(balancer, &ports, public)?;
+        let text = if platform == Platform::Process { PROCESS } else { COMMAND };
+        let strategy = format!(
+            "strategy:\n  blue-green:\n    slots: {{ blue: {}, green: {} }}\n    watch: 200ms\n    \
+             interval: 100ms\n    failures: 2\n    drain: 200ms\n",
+            ports[0], ports[1]
+        );
+        let config =
+            format!("{text}{strategy}{}public: http://127.0.0.1:{public}\n", router.config());
+        Some(Self::with(&config, ports, public, Some(router)))
+    }
+
+    fn with(config: &str, ports: Vec<u16>, public: u16, router: Option<Router>) -> Self {
+        let mut world = World::with(&format!("version: 1\nservice: shop\n{config}{CHECKS}"));
+        world.port = public;
+        for (name, text) in SCRIPTS {
+            world.write(name, text);
+        }
+        world.write("home/.keep", "");
+        Self { world, ports, public, router }
+    }
+
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.world.folder.path().to_owned()
+    }
+
+    pub(crate) fn deploy(&self, version: &str) -> Program {
+        self.waveoff(&["deploy", "--version", version, "--allow-downgrade"])
+    }
+
+    pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
+        let program = self.world.waveoff(arguments);
+        match &self.router {
+            Some(router) => program.env("ROUTED", &router.memory()),
+            None => program,
+        }
+    }
+
+    /// A script that does more, at the line `# before` or `# after`.
+    pub(crate) fn script(&self, name: &str, at: &str, more: &str) {
+        let (_, text) = SCRIPTS.iter().find(|(script, _)| *script == name).unwrap();
+        self.world.write(name, &text.replace(&format!("# {at}\n"), &format!("{more}\n")));
+    }
+
+    /// The folders of the runs, oldest first.
+    pub(crate) fn runs(&self) -> Vec<PathBuf> {
+        let runs = fs::read_dir(self.folder().join("state/shop/production/runs"));
+        let mut runs: Vec<PathBuf> =
+            runs.into_iter().flatten().map(|run| run.unwrap().path()).collect();
+        runs.sort();
+        runs
+    }
+
+    /// What runs here, by the environment that everything here was started with.
+    pub(crate) fn running(&self) -> Running {
+        let mark = format!("SHOP_DIR={}", self.folder().display());
+        let mut running = Running::default();
+        for process in fs::read_dir("/proc").unwrap().flatten() {
+            let Some(pid) = process.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
+                continue;
+            };
+            let environ = fs::read(process.path().join("environ")).unwrap_or_default();
+            if !environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
+                continue;
+            }
+            let program = fs::read_link(process.path().join("exe")).unwrap_or_default();
+            let name = program.file_name().unwrap_or_default().as_bytes();
+            let list = match name {
+                b"waveoff" | b"strace" => &mut running.ours,
+                _ => &mut running.services,
+            };
+            list.push(pid);
+        }
+        running
+    }
+
+    /// Whether a deployment was begun and not ended, as its journal tells.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.runs().iter().any(|run| {
+            let text = fs::read_to_string(run.join("journal.jsonl")).unwrap_or_default();
+            !text.is_empty() && !text.contains("\"entry\":\"ended\"")
+        })
+    }
+
+    /// Who traces what runs here.
+    pub(crate) fn tracers(&self) -> Vec<u32> {
+        let Running { ours, services } = self.running();
+        let tracer = |pid: &u32| {
+            let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+            let line = status.lines().find_map(|line| line.strip_prefix("TracerPid:"));
+            line.and_then(|pid| pid.trim().parse().ok()).filter(|pid| *pid != 0)
+        };
+        let mut tracers: Vec<u32> = ours.iter().chain(&services).filter_map(tracer).collect();
+        tracers.sort_unstable();
+        tracers.dedup();
+        tracers
+    }
+
+    /// Waits until no program of ours runs any more.
+    pub(crate) fn quiet(&self) {
+        let started = Instant::now();
+        while !self.running().ours.is_empty() {
+            let ours = self.running().ours;
+            assert!(
+                started.elapsed() < Duration::from_secs(90),
+                "{ours:?} should end by themselves"
+            );
+            std::thread::park_timeout(Duration::from_millis(20));
+        }
+    }
+
+    /// The version that answers; none when nothing does.
+    pub(crate) fn answers(&self, port: u16) -> Option<String> {
+        let answer = ureq::get(format!("http://127.0.0.1:{port}/version")).call().ok()?;
+        Some(answer.headers().get("X-Version")?.to_str().unwrap().to_owned())
+    }
+
+    /// The outputs of `waveoff status`, which must be content.
+    #[track_caller]
+    pub(crate) fn status(&self) -> Value {
+        self.waveoff(&["status", "--json"]).run().expect_code(0).report()["outputs"].clone()
+    }
+
+    /// Finishes what was interrupted, and proves that nothing is half done and nothing left over.
+    /// Gives the version that is live.
+    #[track_caller]
+    pub(crate) fn recovered(&self) -> String {
+        let ran = self.waveoff(&["recover"]).run();
+        assert!(matches!(ran.code, Some(0 | 12 | 20)), "{ran:?}");
+        let ran = self.waveoff(&["recover"]).run().expect_code(0);
+        assert!(ran.stdout.contains("nothing was interrupted"), "{}", ran.stdout);
+        self.proven()
+    }
+
+    /// Proves that nothing is half done and nothing left over. Gives the version that is live.
+    #[track_caller]
+    pub(crate) fn proven(&self) -> String {
+        self.quiet();
+        let status = self.status();
+        let live = status["live-version"].as_str().unwrap().to_owned();
+        assert_eq!(status["lock-owner"], "", "{status}");
+        // nginx takes a configuration a moment after it was told to.
+        self.world.until("the live version answers", |_| {
+            self.answers(self.public).as_deref() == Some(live.as_str())
+        });
+        for _ in 0..10 {
+            assert_eq!(self.answers(self.public).as_deref(), Some(live.as_str()));
+        }
+        let serving: Vec<_> = self.ports.iter().filter_map(|port| self.answers(*port)).collect();
+        assert_eq!(serving.join(" "), live, "one place serves, and the other one is empty");
+        let running = self.running();
+        assert_eq!(running.services.len(), 1, "{running:?} {}", self.processes(&running.services));
+        self.no_residue();
+        if self.ports.len() == 1 {
+            assert_eq!(self.schema(), live, "the database fits the code");
+        }
+        self.ledger_ends_with(&live);
+        live
+    }
+
+    pub(crate) fn schema(&self) -> String {
+        let text = fs::read_to_string(self.folder().join("home/schema")).unwrap_or_default();
+        text.trim().to_owned()
+    }
+
+    #[track_caller]
+    fn ledger_ends_with(&self, live: &str) {
+        let text = fs::read_to_string(self.world.ledger_file()).unwrap();
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        match last["event"].as_str().unwrap() {
+            "verified" | "failed" => {}
+            "rolled-back" => assert_eq!(last["to"]["version"], live),
+            other => panic!("the ledger ends with {other}"),
+        }
+    }
+
+    /// Nothing that only a deployment on its way needs is there any more.
+    #[track_caller]
+    pub(crate) fn no_residue(&self) {
+        for file in self.world.tree().keys() {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            assert!(!name.starts_with(".waveoff-"), "a temporary file: {file}");
+            assert!(name != ".new" && !(name == "command" && file.contains("/runs/")), "{file}");
+            assert!(!file.contains("/queue/") || name == ".counter", "a ticket: {file}");
+        }
+    }
+
+    fn processes(&self, pids: &[u32]) -> String {
+        let line = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.iter()
+            .map(|pid| String::from_utf8_lossy(&line(pid)).replace('\0', " ") + "\n")
+            .collect()
+    }
+}
+
+impl Drop for Shop {
+    /// Everything that was started here is known by its environment.
+    fn drop(&mut self) {
+        let Running { ours, services } = self.running();
+        for pid in ours.iter().chain(&services) {
+            kill(*pid);
+        }
+    }
+}
+
+/// Whether each place to kill something at is wanted, and not some of them.
+pub(crate) fn full() -> bool {
+    std::env::var("CRASH_MATRIX").is_ok_and(|wanted| wanted == "full")
+}
+
+/// Ends a process that a test started, at once.
+pub(crate) fn kill(pid: u32) {
+    let kill =
+        Command::new("kill").args(["-KILL", &pid.to_string()]).stderr(Stdio::null()).status();
+    assert!(kill.is_ok());
+}
+
+/// Waits for a child and for what it wrote.
+pub(crate) fn code_of(child: Child) -> Option<i32> {
+    child.wait_with_output().unwrap().status.code()
+}
