@@ -104,3 +104,33 @@ fn fault(file: &Path, damage: &Damage) -> Fault {
     let place = format!("{}:{}", file.display(), damage.line);
     Fault::error(format!("{place}: the journal is damaged: {}", damage.kind)).hint(hint)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d7_what_could_not_be_written_is_written_before_anything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = folder.path().join("run");
+        let reason = |reason: &str| Entry::Interrupted { reason: reason.into() };
+        let mut journal = Journal::open(&run).unwrap();
+        journal.append(1, reason("first")).unwrap();
+        // A folder in its place: whatever is written fails.
+        let (file, aside) = (run.join("journal.jsonl"), run.join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        for entry in [reason("second"), reason("third")] {
+            journal.append(1, entry.clone()).unwrap_err();
+            journal.owe(1, entry);
+        }
+        std::fs::remove_dir(&file).unwrap();
+        std::fs::rename(&aside, &file).unwrap();
+        journal.append(2, Entry::Ended).unwrap();
+        let read = Journal::open(&run).unwrap();
+        let entries: Vec<_> = read.lines().iter().map(|line| line.entry.clone()).collect();
+        assert_eq!(entries, [reason("first"), reason("second"), reason("third"), Entry::Ended]);
+        let fences: Vec<u64> = read.lines().iter().map(|line| line.fence).collect();
+        assert_eq!(fences, [1, 1, 1, 2], "each under the number of then");
+    }
+}
