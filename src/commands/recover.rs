@@ -58,7 +58,9 @@ Examples:
 
 /// The last run whose engine lives: it may be cancelled, or have lost its caller, and ends by itself.
 fn on_its_way(scope: &Scope, state: &State) -> anyhow::Result<Option<Run>> {
-    Ok(runs::all(scope, state)?.into_iter().rfind(|run| run.engine().is_some()))
+    // One that has said how it ended is only about to go.
+    let is_at_it = |run: &Run| run.end().is_none() && run.engine().is_some();
+    Ok(runs::all(scope, state)?.into_iter().rfind(is_at_it))
 }
 
 impl Recover {
