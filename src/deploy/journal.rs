@@ -117,15 +117,16 @@ mod tests {
         let mut journal = Journal::open(&run).unwrap();
         journal.append(1, reason("first")).unwrap();
         // A folder in its place: whatever is written fails.
-        let (file, aside) = (run.join("journal.jsonl"), run.join("aside"));
-        std::fs::rename(&file, &aside).unwrap();
+        let file = run.join("journal.jsonl");
+        let whole = files::read(&file).unwrap();
+        files::remove(&file).unwrap();
         std::fs::create_dir(&file).unwrap();
         for entry in [reason("second"), reason("third")] {
             journal.append(1, entry.clone()).unwrap_err();
             journal.owe(1, entry);
         }
-        std::fs::remove_dir(&file).unwrap();
-        std::fs::rename(&aside, &file).unwrap();
+        files::remove_folder(&file).unwrap();
+        files::append(&file, &whole).unwrap();
         journal.append(2, Entry::Ended).unwrap();
         let read = Journal::open(&run).unwrap();
         let entries: Vec<_> = read.lines().iter().map(|line| line.entry.clone()).collect();

@@ -47,7 +47,9 @@ fn engine(shop: &Shop, strace: &Path, commission: &Value, version: &str, at: &At
     let At { call, n } = at;
     let (runs, mut commission) = (shop.runs(), commission.clone());
     let last = runs.last().and_then(|run| run.file_name()).unwrap().to_str().unwrap();
-    commission["run"] = format!("{last}-{n}").into();
+    // Behind the last one, and before those that are begun later; never longer than a name may be.
+    let last: Vec<&str> = last.split('-').take(3).collect();
+    commission["run"] = format!("{}-{version:0>7}", last.join("-")).into();
     commission["task"]["deploy"]["version"] = version.into();
     let mut command = Command::new(strace);
     let inject = format!("inject={call}:signal=KILL:when={n}");
@@ -75,7 +77,7 @@ fn matrix(shop: Option<Shop>, offset: usize) {
             let new = format!("v{number}");
             let ran = engine(&shop, &strace, &commission, &new, &At { call, n });
             if ran.code == Some(0) {
-                assert_eq!(shop.proven(), new);
+                assert_eq!(shop.proven(), new, "{}", shop.said());
                 old = new;
                 break;
             }
@@ -83,6 +85,9 @@ fn matrix(shop: Option<Shop>, offset: usize) {
             let live = shop.recovered();
             assert!([&old, &new].contains(&&live), "{live} is neither {old} nor {new}");
             sum.kills += 1;
+            if full() {
+                eprintln!("{call} {n}: {live} of {old} and {new}");
+            }
             if live == new {
                 sum.new += 1
             } else {

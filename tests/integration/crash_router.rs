@@ -101,11 +101,13 @@ fn haproxy(at: &Path, ports: &[u16], public: u16) -> Option<(String, Option<Chil
     let folder = at.display();
     let [blue, green] = ports else { panic!("two slots") };
     let conf = format!("{folder}/haproxy.cfg");
+    // Its own checks are not what is tested: a busy machine must not make it take a slot for gone.
     let text = format!(
-        "global\n  stats socket {folder}/socket level admin\ndefaults\n  mode http\n  timeout connect \
-         5s\n  timeout client 30s\n  timeout server 30s\nfrontend front\n  bind 127.0.0.1:{public}\n  \
-         default_backend shop\nbackend shop\n  server blue 127.0.0.1:{blue} check inter 50ms weight \
-         10\n  server green 127.0.0.1:{green} check inter 50ms weight 0\n"
+        "global\n  stats socket {folder}/socket level admin\ndefaults\n  mode http\n  \
+         timeout check 5s\n  timeout connect 5s\n  timeout client 30s\n  timeout server 30s\n\
+         frontend front\n  bind 127.0.0.1:{public}\n  default_backend shop\nbackend shop\n  \
+         server blue 127.0.0.1:{blue} check inter 50ms weight 10\n  \
+         server green 127.0.0.1:{green} check inter 50ms weight 0\n"
     );
     fs::write(&conf, text).unwrap();
     let config = format!(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::crash_router::{Balancer, Router};
+use crate::crash_scripts::SCRIPTS;
 use crate::deploy_world::World;
 use crate::harness::{Program, closed_port};
 
@@ -76,78 +77,6 @@ checks:
     attempts: 2
     interval: 50ms
 ";
-
-/// Each script has a place for what a test wants to go wrong in it.
-const SCRIPTS: [(&str, &str); 8] = [
-    (
-        "ship.sh",
-        r#"#!/bin/sh
-set -eu
-# before
-place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
-mkdir -p "$place"
-./stop.sh
-setsid sh -c 'echo $$ >"$0/pid"; echo "$WAVEOFF_VERSION" >"$0/version"; exec "$SHOP" --port "$1" \
-  --version "$WAVEOFF_VERSION" --bad-versions v2' "$place" "${PORT:-$SHOP_PORT}" \
-  >>"$place/log" 2>&1 </dev/null &
-until [ -s "$place/version" ]; do sleep 0.01; done
-# after
-"#,
-    ),
-    (
-        "stop.sh",
-        r#"#!/bin/sh
-set -eu
-place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
-[ -f "$place/pid" ] || exit 0
-old=$(cat "$place/pid")
-kill "$old" 2>/dev/null || true
-while kill -0 "$old" 2>/dev/null; do sleep 0.02; done
-rm -f "$place/version" "$place/pid"
-"#,
-    ),
-    (
-        "running.sh",
-        r#"#!/bin/sh
-place=$SHOP_HOME/${WAVEOFF_SLOT:-own}$WAVEOFF_COMPONENT
-if kill -0 "$(cat "$place/pid")" 2>/dev/null; then cat "$place/version"; fi
-"#,
-    ),
-    (
-        "migrate.sh",
-        r#"#!/bin/sh
-set -eu
-# before
-mkdir -p "$SHOP_HOME"
-echo "$WAVEOFF_VERSION" >"$SHOP_HOME/schema.new"
-[ ! -f "$SHOP_HOME/schema" ] || [ -f "$SHOP_HOME/before-$WAVEOFF_VERSION" ] ||
-  cp "$SHOP_HOME/schema" "$SHOP_HOME/before-$WAVEOFF_VERSION"
-mv "$SHOP_HOME/schema.new" "$SHOP_HOME/schema"
-# after
-"#,
-    ),
-    (
-        "restore.sh",
-        r#"#!/bin/sh
-set -eu
-# before
-[ ! -f "$SHOP_HOME/before-$WAVEOFF_VERSION" ] ||
-  mv "$SHOP_HOME/before-$WAVEOFF_VERSION" "$SHOP_HOME/schema"
-"#,
-    ),
-    (
-        "switch.sh",
-        r#"#!/bin/sh
-set -eu
-# before
-echo "$WAVEOFF_SLOT $WAVEOFF_PORT" >"$ROUTED.new"
-mv "$ROUTED.new" "$ROUTED"
-# after
-"#,
-    ),
-    ("active.sh", "#!/bin/sh\ncut -d ' ' -f 1 \"$ROUTED\" 2>/dev/null || true\n"),
-    ("schema.sh", "#!/bin/sh\ncat \"$SHOP_HOME/schema\" 2>/dev/null || echo none\n"),
-];
 
 impl Shop {
     /// In place, each release with a migration of its own that is taken back with it.
@@ -232,6 +161,12 @@ impl Shop {
             runs.into_iter().flatten().map(|run| run.unwrap().path()).collect();
         runs.sort();
         runs
+    }
+
+    /// What the last run said.
+    pub(crate) fn said(&self) -> String {
+        let last = self.runs().pop().unwrap_or_default();
+        fs::read_to_string(last.join("output.log")).unwrap_or_default()
     }
 
     /// What runs here, by the environment that everything here was started with.

@@ -20,6 +20,7 @@ mod crash_disk;
 mod crash_matrix;
 mod crash_recovery;
 mod crash_router;
+mod crash_scripts;
 mod crash_world;
 mod deploy;
 mod deploy_refusals;
