@@ -111,6 +111,18 @@ impl Commission {
         Ok(serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?)
     }
 
+    /// Goes to where it is to be done. A recovery goes on where that is gone, as a runner's work
+    /// folder is after its job: commands with paths of their own still work.
+    fn enter(&self) -> anyhow::Result<()> {
+        match (detach::enter(&self.folder), &self.task) {
+            (Err(error), Task::Deploy(_) | Task::Rollback(_)) => {
+                let folder = &self.folder;
+                Err(Fault::error(format!("cannot go to the folder {folder}: {error}")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The configuration that it was given for, with this process's environment.
     pub(super) fn loaded(&self) -> anyhow::Result<Loaded> {
         config::parse(&self.file, &self.text, env::var)
@@ -122,7 +134,7 @@ pub(super) fn main() -> ExitCode {
     let begun = detach::input().map_err(anyhow::Error::from).and_then(|text| {
         let commission: Commission = serde_json::from_str(&text)?;
         detach::own_session()?;
-        detach::enter(&commission.folder)?;
+        commission.enter()?;
         let loaded = commission.loaded()?;
         let (scope, state) = commission.task.site().place(Some(&loaded.config))?;
         let run = runs::of(&scope, &state, &commission.run);

@@ -80,7 +80,8 @@ impl State {
     /// When there is no such place.
     pub fn named(root: Option<&str>) -> anyhow::Result<Self> {
         if let Some(root) = root {
-            return Ok(Self::at(root));
+            // Recovery goes to the folder of who was interrupted, and must not lose this one there.
+            return Ok(Self::at(files::absolute(root)));
         }
         let xdg = env::var("XDG_STATE_HOME").filter(|folder| Path::new(folder).is_absolute());
         let home = || Some(Path::new(&env::var("HOME")?).join(".local/state"));

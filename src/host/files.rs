@@ -222,6 +222,11 @@ pub fn exists(path: impl AsRef<Path>) -> bool {
     path.as_ref().exists()
 }
 
+/// A path as seen from the root; as it is where there is no working folder.
+pub fn absolute(path: impl AsRef<Path>) -> std::path::PathBuf {
+    std::path::absolute(&path).unwrap_or_else(|_| path.as_ref().to_owned())
+}
+
 /// A path without links and dots, absolute, as far as it exists; the rest is as it was given.
 ///
 /// # Errors
