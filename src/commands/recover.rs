@@ -201,6 +201,11 @@ pub(super) fn retire(engine: &Engine<'_>) -> anyhow::Result<()> {
         if active == Some(slot) {
             continue;
         }
+        if active.is_none() {
+            let text = "its time is over, and it is left alone: the traffic goes to no slot alone";
+            engine.session.say(&format!("          | {} in {name}: {text}", release.version));
+            continue;
+        }
         engine.held.check()?;
         for (_, platform) in parts.in_place(Some(slot)) {
             platform.stop(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
