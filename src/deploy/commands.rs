@@ -3,7 +3,7 @@
 //! before anything else is done.
 
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +20,8 @@ use crate::report::v1::Response;
 const ASKING: Duration = Duration::from_secs(30);
 /// Lines of output that are kept as evidence.
 const LINES: usize = 100;
+/// Chunks of output that wait to be shown. A command that prints faster than that waits.
+const WAITING: usize = 64;
 /// A line that is longer is shown in pieces.
 const LONGEST_LINE: usize = 8 << 10;
 /// The time between SIGTERM and SIGKILL for a command that outlived its deployment.
@@ -112,7 +114,7 @@ impl<'a> Commands<'a> {
                 self.session.hide(value.expose());
             }
         }
-        let (sender, receiver) = channel();
+        let (sender, receiver) = sync_channel(WAITING);
         std::thread::scope(|scope| {
             let printer = scope.spawn(move || print(&receiver, self.session));
             let ran = self.kept(command, timeout, relay(sender.clone()));
@@ -185,7 +187,7 @@ fn is_known(process: Started) -> bool {
     process.ticks.is_some() || !cfg!(target_os = "linux")
 }
 
-fn relay(sender: Sender<Option<Vec<u8>>>) -> Relay {
+fn relay(sender: SyncSender<Option<Vec<u8>>>) -> Relay {
     Arc::new(move |bytes| sender.send(Some(bytes.to_vec())).unwrap_or_default())
 }
 
