@@ -179,10 +179,16 @@ fn words(tale: &Tale<'_>, by_hand: bool) -> Words {
             Verdict::Fail,
             Exit::Fail,
             "failed",
-            format!(
-                "{version} failed, and there is nothing to go back to, since no release was \
-                 verified before: {reason}"
-            ),
+            match &begun.target {
+                None => format!(
+                    "{version} failed, and there is nothing to go back to, since no release was \
+                     verified before: {reason}"
+                ),
+                Some(_) => format!(
+                    "{version} failed, and nothing was brought back, since nothing had run in the \
+                     slot with the traffic: {reason}"
+                ),
+            },
             Some(left_behind(begun)),
         ),
         Outcome::RolledBack(_) if by_hand => (
@@ -226,7 +232,12 @@ pub(super) fn person_needed(begun: &Begun) -> String {
 fn left_behind(begun: &Begun) -> String {
     let version = &begun.release.version;
     let undone = begun.plan.forward.iter().any(|operation| operation.undo.is_some());
-    if undone {
+    if let Some(target) = &begun.target {
+        let target = &target.version;
+        format!(
+            "`waveoff rollback --to {target}` starts {target} again; or deploy one that is good"
+        )
+    } else if undone {
         format!("{version} was taken away again; deploy one that is good")
     } else {
         format!("{version} was left as it is, to be looked at; deploy one that is good")
