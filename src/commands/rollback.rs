@@ -8,15 +8,17 @@ use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
 use super::{Output, Session, Verb, ending, follow, transact};
+use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{Deployment, History, Phase, Release};
 use crate::decide::journal::{Begun, Way};
-use crate::decide::strategy::{self, Return};
+use crate::decide::plan::View;
+use crate::decide::strategy::{self, Current, Return};
 use crate::decide::verdict::Verdict;
 use crate::decide::words::same_version;
 use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
-use crate::deploy::{new_id, runs};
+use crate::deploy::{migrated, new_id};
 use crate::exit::{Exit, Fault};
 use crate::report::v1::Report;
 
@@ -170,12 +172,10 @@ impl Rollback {
         let failed = live.as_ref().unwrap_or_else(|| from.release());
         let (setup, mut current) =
             site.survey(session, history, Some(target), &Overrides::default())?;
-        let migrated = runs::migration_since(&site.scope, &site.state, history, target)?;
-        if let Some(schema) = &migrated {
-            current.schema.clone_from(schema);
-        }
-        let (preserve_data, migrated) = (self.preserve_data, migrated.is_some());
-        let way = Return { failed, target, preserve_data, migrated };
+        start_again(session, site, &mut current, target);
+        let since = migrated::since(&site.scope, &site.state, history, target)?;
+        let (preserve_data, untold) = (self.preserve_data, since.untold.as_deref());
+        let way = Return { failed, target, preserve_data, migrated: &since.migrated, untold };
         let plan = strategy::rollback(&setup, &current, &way)
             .map_err(|refusal| Fault::usage(refusal.reason).hint(refusal.hint))?;
         let way = match from {
@@ -233,6 +233,32 @@ impl Rollback {
         match &self.reason {
             Some(reason) => format!("{reason} (by hand: {who})"),
             None => format!("by hand: {who}"),
+        }
+    }
+}
+
+/// What is kept in a slot may have died since, and not every platform tells: what is not well there
+/// counts for nothing, so that it is started again.
+fn start_again(session: &Session, site: &Site, current: &mut Current, target: &Release) {
+    for slot in &site.parts.slots {
+        let there = current.in_slots.get(&slot.name).and_then(Option::as_ref);
+        if current.active.as_ref() == Some(&slot.name)
+            || !there.is_some_and(|there| there.is_same(target))
+        {
+            continue;
+        }
+        let view = View::Slot { slot: slot.clone() };
+        let look = Target {
+            base_url: site.parts.base_url(&view),
+            expected_version: Some(target.version.clone()),
+            process: site.parts.process(&view),
+            only_paths: true,
+            once: true,
+            ..Target::default()
+        };
+        let seen = checks::verify(session, &site.loaded, &look);
+        if !seen.is_ok_and(|seen| seen.verdict.is_pass()) {
+            current.in_slots.insert(slot.name.clone(), None);
         }
     }
 }

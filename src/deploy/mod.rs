@@ -16,6 +16,7 @@ pub mod hands;
 pub mod journal;
 pub mod ledger;
 pub mod lock;
+pub mod migrated;
 pub mod migration;
 pub mod parts;
 mod reserve;

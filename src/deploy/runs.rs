@@ -7,16 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::journal::Journal;
 use super::state::{Scope, State};
-use crate::decide::history::{Deployment, History, Phase, Release};
-use crate::decide::journal::{Entry, Part, Way};
-use crate::decide::plan::Act;
+use crate::decide::journal::Entry;
 use crate::decide::transaction::Transaction;
 use crate::exit::{Exit, Fault, classify};
 use crate::host::process::Started;
 use crate::host::{files, lock, pid, process};
 use crate::report::v1::Report;
 
-/// Runs whose folders are kept.
+/// Runs whose folders are kept: of those that changed something, and of the others.
 const KEPT: usize = 50;
 /// Who only asks whether an engine lives holds its lock for a moment.
 const ENGAGING: Duration = Duration::from_millis(300);
@@ -105,51 +103,21 @@ pub fn unfinished(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
     Ok(found)
 }
 
-/// Whether the database was migrated since a release was verified, by what the journals tell: the
-/// version of the schema before that, when a command told it. None when it was not.
-///
-/// # Errors
-/// When a journal cannot be read.
-pub fn migration_since(
-    scope: &Scope,
-    state: &State,
-    history: &History,
-    target: &Release,
-) -> anyhow::Result<Option<Option<String>>> {
-    let is_target = |d: &Deployment| d.phase == Phase::Verified && d.release.is_same(target);
-    let after = history.deployments.iter().rposition(is_target).map_or(0, |at| at + 1);
-    let since: Vec<&str> = history.deployments[after..].iter().map(|d| d.id.as_str()).collect();
-    for run in all(scope, state)? {
-        let journal = Journal::open(&run.folder)?;
-        let entries: Vec<&Entry> = journal.lines().iter().map(|line| &line.entry).collect();
-        let Some(transaction) = Transaction::of(entries.iter().copied()) else { continue };
-        let begun = transaction.begun();
-        if !since.contains(&begun.deployment.as_str()) || begun.way != Way::Deploy {
-            continue;
-        }
-        let mut left = None;
-        for entry in entries {
-            let Entry::Done { place, .. } = entry else { continue };
-            match (transaction.at(*place).map(|operation| &operation.act), place.part) {
-                (Some(Act::Migrate { schema, .. }), Part::Forward) => left = Some(schema.clone()),
-                (Some(Act::Migrate { .. }), Part::Undo) => left = None,
-                _ => {}
-            }
-        }
-        if left.is_some() {
-            return Ok(left);
-        }
-    }
-    Ok(None)
-}
-
 /// Removes the oldest runs that are over.
 pub fn prune(scope: &Scope, state: &State) {
     let Ok(all) = all(scope, state) else { return };
-    let old = all.len().saturating_sub(KEPT);
-    for run in &all[..old] {
-        // One that was killed before it began anything has neither a journal nor an end.
-        let is_over = run.transaction().is_ok_and(|begun| begun.is_none_or(|t| t.is_over()));
+    // Runs that changed nothing must not push out those that tell what was done to the database.
+    let (acted, idle): (Vec<Run>, Vec<Run>) =
+        all.into_iter().partition(|run| files::exists(run.folder.join("journal.jsonl")));
+    let old = [acted, idle].into_iter().flat_map(|mut runs| {
+        runs.truncate(runs.len().saturating_sub(KEPT));
+        runs
+    });
+    for run in old {
+        let is_over = match run.transaction() {
+            Ok(transaction) => transaction.is_none_or(|transaction| transaction.is_over()),
+            Err(_) => false,
+        };
         if is_over && run.engine().is_none() {
             // It is tried again by the next run.
             files::remove_folder(&run.folder).unwrap_or_default();

@@ -91,7 +91,7 @@ impl Exchange for BlueGreen {
                 (idle, places.collect())
             }
         };
-        let mut forward: Vec<Operation> = restore(setup, current, way)?.into_iter().collect();
+        let mut forward: Vec<Operation> = restore(setup, way)?;
         forward.extend(places);
         if active != Some(slot) {
             forward.push(verify(target, in_slot(slot), self.health_check_timeout));

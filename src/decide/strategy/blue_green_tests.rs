@@ -8,7 +8,9 @@ fn lines(setup: &Setup, current: &Current) -> Vec<String> {
 
 fn back(setup: &Setup, current: &Current, migrated: bool) -> Vec<String> {
     let (failed, target) = (release("v2"), release("v1"));
-    let way = Return { failed: &failed, target: &target, preserve_data: false, migrated };
+    let migrations = [migrated_for_v2()];
+    let migrated = if migrated { &migrations[..] } else { &[] };
+    let way = Return { migrated, ..way(&failed, &target) };
     let plan = rollback(setup, current, &way).unwrap();
     assert!(plan.forward.iter().all(|operation| operation.undo.is_none()), "{plan:?}");
     assert_eq!((plan.strategy.as_str(), plan.restored.len()), ("blue-green", 0));
@@ -173,7 +175,7 @@ fn d4_what_is_live_is_not_stopped_when_the_traffic_goes_to_no_slot_alone() {
     let chosen = Wanted { to_slot: Some("green".into()), ..wanted("v2") };
     assert!(deploy(&blue_green(), &lost, &chosen).is_ok(), "a person may know");
     let (failed, target) = (release("v1"), release("v0"));
-    let way = Return { failed: &failed, target: &target, preserve_data: false, migrated: false };
+    let way = way(&failed, &target);
     let plan = rollback(&blue_green(), &both, &way).unwrap();
     assert!(show(&plan)[0].starts_with("start v0 in green"), "{plan:?}");
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{BlueGreen, Current, Migration, Rolling, Setup, Strategy, Wanted};
+use super::{BlueGreen, Current, Migrated, Migration, Return, Rolling, Setup, Strategy, Wanted};
 use crate::decide::history::Release;
 use crate::decide::plan::{Act, Direction, Operation, Plan, Route, Slot, View};
 
@@ -90,6 +90,15 @@ pub(crate) fn v1_in_blue() -> Current {
 
 pub(crate) fn wanted(version: &str) -> Wanted {
     Wanted { release: release(version), to_slot: None }
+}
+
+/// From one release to another, and nothing was migrated.
+pub(crate) fn way<'a>(failed: &'a Release, target: &'a Release) -> Return<'a> {
+    Return { failed, target, preserve_data: false, migrated: &[], untold: None }
+}
+
+pub(crate) fn migrated_for_v2() -> Migrated {
+    Migrated { release: release("v2"), schema: Some("7".into()) }
 }
 
 /// A plan, a line for each operation: name, act, undo.

@@ -62,8 +62,7 @@ pub struct Current {
     pub live: Option<Release>,
     /// The verified release to go back to.
     pub target: Option<Release>,
-    /// The version of the database schema to come back to: before a deployment the one that there
-    /// is, for a rollback the one from before the failed deployment.
+    /// The version of the database schema that there is.
     pub schema: Option<String>,
     /// The slot with the traffic. None is none of the slots: nothing, or something else.
     pub active: Option<String>,
@@ -93,8 +92,19 @@ pub struct Return<'a> {
     pub target: &'a Release,
     /// Whether the database stays as it is.
     pub preserve_data: bool,
-    /// Whether the database was migrated since the target ran.
-    pub migrated: bool,
+    /// How the database was migrated since the target ran, and not taken back; the last one first.
+    pub migrated: &'a [Migrated],
+    /// A release that may have migrated it, when what would tell that is gone.
+    pub untold: Option<&'a str>,
+}
+
+/// A migration that the database has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Migrated {
+    /// The release that it was for.
+    pub release: Release,
+    /// The version of the schema before, when a command told it.
+    pub schema: Option<String>,
 }
 
 /// Why there is no plan: nothing was touched.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Current, Refusal, Return, Setup};
+use super::{Current, Migrated, Refusal, Return, Setup};
 use crate::decide::history::Release;
 use crate::decide::plan::{Act, Direction, Operation, Slot, View};
 
@@ -48,17 +48,28 @@ pub(super) fn migrate(
     Ok((Some(Operation { no_way_back: Some(why), ..operation }), Behind::Closed))
 }
 
-/// What takes the database back in a rollback by hand, when it has to be.
-pub(super) fn restore(
-    setup: &Setup,
-    current: &Current,
-    way: &Return<'_>,
-) -> Result<Option<Operation>, Refusal> {
+/// What takes the database back in a rollback by hand, when it has to be: a migration after the
+/// other, the last one first, since a `restore` command takes one release's back.
+pub(super) fn restore(setup: &Setup, way: &Return<'_>) -> Result<Vec<Operation>, Refusal> {
     let migration = setup.migration.unwrap_or_default();
-    if !way.migrated || way.preserve_data || migration.compatible {
-        return Ok(None);
+    if way.preserve_data || migration.compatible {
+        return Ok(Vec::new());
     }
     let (failed, target) = (&way.failed.version, &way.target.version);
+    if let Some(untold) = way.untold.filter(|_| setup.migration.is_some()) {
+        return Err(Refusal {
+            reason: format!(
+                "whether the database was migrated for {untold} is not known here: the journal of \
+                 its deployment is gone"
+            ),
+            hint: format!(
+                "take it back by hand if {target} needs that, then go back with --preserve-data"
+            ),
+        });
+    }
+    if way.migrated.is_empty() {
+        return Ok(Vec::new());
+    }
     if !migration.restorable {
         return Err(Refusal {
             reason: format!(
@@ -71,8 +82,11 @@ pub(super) fn restore(
             ),
         });
     }
-    let act = Act::Restore { release: way.failed.clone(), schema: current.schema.clone() };
-    Ok(Some(Operation::new(format!("take the migration for {failed} back"), act)))
+    let all = way.migrated.iter().map(|Migrated { release, schema }| {
+        let act = Act::Restore { release: release.clone(), schema: schema.clone() };
+        Operation::new(format!("take the migration for {} back", release.version), act)
+    });
+    Ok(all.collect())
 }
 
 /// Starts a release of a component.

@@ -70,13 +70,8 @@ impl Exchange for Rolling {
     /// The database first, then the code, for the same reason: what failed already cannot be harmed
     /// much by a database that does not fit it. The last part comes first, as when a deployment is
     /// taken back.
-    fn rollback(
-        &self,
-        setup: &Setup,
-        current: &Current,
-        way: &Return<'_>,
-    ) -> Result<Plan, Refusal> {
-        let restore = restore(setup, current, way)?.into_iter();
+    fn rollback(&self, setup: &Setup, _: &Current, way: &Return<'_>) -> Result<Plan, Refusal> {
+        let restore = restore(setup, way)?.into_iter();
         let places = bring_back(setup, way.target, way.failed);
         let forward = restore.chain(places).chain(self.prove(setup, way.target)).collect();
         Ok(Plan { forward, ..Plan::default() })

@@ -1,16 +1,19 @@
 use super::super::fixtures::*;
-use super::super::{deploy, rollback};
+use super::super::{Migrated, deploy, rollback};
 use super::*;
 
 fn lines(setup: &Setup, current: &Current) -> Vec<String> {
     show(&deploy(setup, current, &wanted("v2")).unwrap())
 }
 
-fn back(setup: &Setup, current: &Current, change: impl Fn(&mut Return<'_>)) -> Vec<String> {
+fn back(
+    setup: &Setup,
+    current: &Current,
+    migrated: &[Migrated],
+    preserve_data: bool,
+) -> Vec<String> {
     let (failed, target) = (release("v2"), release("v1"));
-    let mut way =
-        Return { failed: &failed, target: &target, preserve_data: false, migrated: false };
-    change(&mut way);
+    let way = Return { migrated, preserve_data, ..way(&failed, &target) };
     let plan = rollback(setup, current, &way).unwrap();
     assert!(plan.forward.iter().all(|operation| operation.undo.is_none()), "{plan:?}");
     assert_eq!((plan.strategy.as_str(), plan.back.as_ref()), ("rolling", None));
@@ -176,7 +179,7 @@ fn d3_there_is_no_slot_to_choose() {
 fn r5_a_rollback_brings_each_part_back_the_last_one_first() {
     let setup = rolling().of(&["api", "web"]);
     assert_eq!(
-        back(&setup, &v1_runs(), |_| {}),
+        back(&setup, &v1_runs(), &[], false),
         [
             "start v1 of web | back web@place v1 over v2",
             "start v1 of api | back api@place v1 over v2",
@@ -189,7 +192,8 @@ fn r5_a_rollback_brings_each_part_back_the_last_one_first() {
 #[test]
 fn r7_a_rollback_takes_the_database_back_first_unless_it_may_stay() {
     let setup = rolling().migrating(RESTORABLE);
-    let restored = back(&setup, &v1_runs(), |way| way.migrated = true);
+    let migrated = [migrated_for_v2()];
+    let restored = back(&setup, &v1_runs(), &migrated, false);
     assert_eq!(
         restored[..2],
         [
@@ -197,12 +201,11 @@ fn r7_a_rollback_takes_the_database_back_first_unless_it_may_stay() {
             "start v1 | back shop@place v1 over v2",
         ]
     );
-    let stays = |way: &mut Return<'_>| (way.migrated, way.preserve_data) = (true, true);
     for kept in [
-        back(&setup, &v1_runs(), |_| {}),
-        back(&setup, &v1_runs(), stays),
-        back(&rolling().migrating(ONE_WAY), &v1_runs(), stays),
-        back(&rolling().migrating(COMPATIBLE), &v1_runs(), |way| way.migrated = true),
+        back(&setup, &v1_runs(), &[], false),
+        back(&setup, &v1_runs(), &migrated, true),
+        back(&rolling().migrating(ONE_WAY), &v1_runs(), &migrated, true),
+        back(&rolling().migrating(COMPATIBLE), &v1_runs(), &migrated, false),
     ] {
         assert_eq!(kept[0], "start v1 | back shop@place v1 over v2");
     }
@@ -211,11 +214,40 @@ fn r7_a_rollback_takes_the_database_back_first_unless_it_may_stay() {
 #[test]
 fn r7_a_rollback_that_would_need_a_database_that_is_gone_is_refused() {
     let (failed, target) = (release("v2"), release("v1"));
-    let way = Return { failed: &failed, target: &target, preserve_data: false, migrated: true };
+    let migrated = [migrated_for_v2()];
+    let way = Return { migrated: &migrated, ..way(&failed, &target) };
     // What migrated it may not be in the configuration any more.
     for setup in [rolling().migrating(ONE_WAY), rolling()] {
         let refused = rollback(&setup, &v1_runs(), &way).unwrap_err();
         assert!(refused.reason.contains("nothing says that v1 works with it"), "{refused:?}");
         assert!(refused.hint.contains("--preserve-data"), "{refused:?}");
     }
+}
+
+#[test]
+fn d6_a_rollback_over_several_releases_takes_each_migration_back_the_last_one_first() {
+    let before = Migrated { release: release("v1.5"), schema: Some("6".into()) };
+    let lines =
+        back(&rolling().migrating(RESTORABLE), &v1_runs(), &[migrated_for_v2(), before], false);
+    assert_eq!(
+        lines[..3],
+        [
+            "take the migration for v2 back | restore v2 to 7",
+            "take the migration for v1.5 back | restore v1.5 to 6",
+            "start v1 | back shop@place v1 over v2",
+        ]
+    );
+}
+
+#[test]
+fn d6_not_to_know_whether_the_database_was_migrated_is_not_that_it_was_not() {
+    let (failed, target) = (release("v2"), release("v1"));
+    let way = Return { untold: Some("v1.5"), ..way(&failed, &target) };
+    let setup = rolling().migrating(RESTORABLE);
+    let refused = rollback(&setup, &v1_runs(), &way).unwrap_err();
+    assert!(refused.reason.contains("v1.5 is not known"), "{refused:?}");
+    assert!(refused.hint.contains("--preserve-data"), "{refused:?}");
+    let told = Return { preserve_data: true, ..way };
+    assert!(rollback(&setup, &v1_runs(), &told).is_ok());
+    assert!(rollback(&rolling(), &v1_runs(), &way).is_ok(), "nothing migrates");
 }

@@ -9,7 +9,8 @@ use crate::decide::history::{Event, Release};
 use crate::decide::journal::{Begun, Way};
 use crate::decide::plan::Slot;
 use crate::decide::strategy::{
-    BlueGreen, Current, Migration, Return, Rolling, Setup, Strategy, Wanted, deploy, rollback,
+    BlueGreen, Current, Migrated, Migration, Return, Rolling, Setup, Strategy, Wanted, deploy,
+    rollback,
 };
 
 /// A situation with a plan.
@@ -213,7 +214,10 @@ fn return_of(setup: Setup, dice: &mut Dice) -> Option<Case> {
         fill(&mut world, other, &if torn { [there, None] } else { [there, there] });
     }
     let current = Current { live: Some(failed.clone()), ..survey(&setup, &world, dice) };
-    let way = Return { failed: &failed, target: &target, preserve_data, migrated };
+    let done = Migrated { release: failed.clone(), schema: current.schema.clone() };
+    let migrated: Vec<Migrated> = migrated.then_some(done).into_iter().collect();
+    let migrated = migrated.as_slice();
+    let way = Return { failed: &failed, target: &target, preserve_data, migrated, untold: None };
     let plan = rollback(&setup, &current, &way).ok()?;
     if dice.percent(10) {
         world.sick.insert("v1".into());
