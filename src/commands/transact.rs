@@ -136,6 +136,10 @@ pub(super) fn conclude(
 ) -> Report {
     let way = tale.driven.begun.way;
     let by_hand = matches!(way, Way::Rollback | Way::FailedElsewhere);
+    if tale.driven.fenced.is_some() {
+        // How it ends is known to whoever has the lock now, and told by him.
+        return ending::report(site, tale, by_hand, None);
+    }
     // Telling takes its time, and others look meanwhile.
     mark_critical(site, &mut tale);
     let mut incident = site.tell(telling, &mut tale, by_hand);
@@ -149,12 +153,8 @@ pub(super) fn conclude(
     ending::report(site, tale, by_hand, incident.as_ref())
 }
 
-/// A rollback that failed is marked, until a release is verified again. Whoever lost the lock on the
-/// way knows neither: the one who has it now ends the story.
+/// A rollback that failed is marked, until a release is verified again.
 fn mark_critical(site: &Site, tale: &mut Tale<'_>) {
-    if tale.driven.fenced.is_some() {
-        return;
-    }
     let from = tale.session.elapsed();
     let (scope, state) = (&site.scope, &site.state);
     let told = match &tale.driven.outcome {

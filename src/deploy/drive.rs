@@ -88,7 +88,7 @@ impl Drive<'_> {
     }
 
     fn walk(&mut self, mut walk: Walk) -> Driven {
-        loop {
+        while !self.is_fenced(&mut walk) {
             if let Some(reason) = self.stop(&walk.transaction) {
                 self.story.tell("abort", &reason);
                 self.note(&mut walk, Entry::Interrupted { reason });
@@ -101,10 +101,6 @@ impl Drive<'_> {
                     }
                 }
                 Next::Intend(place, _) => {
-                    if let Err(error) = self.held.check() {
-                        walk.fenced = Some(format!("{error:#}"));
-                        break;
-                    }
                     self.witness_rollback(&walk, place);
                     if place.part != Part::Forward {
                         reserve::free(&self.hands.run);
@@ -126,6 +122,16 @@ impl Drive<'_> {
         let Walk { transaction, mutated, unrecorded, fenced, .. } = walk;
         let (begun, outcome) = (transaction.begun().clone(), transaction.outcome().clone());
         Driven { begun, outcome, mutated, unrecorded, fenced }
+    }
+
+    /// Whether somebody took the lock: whoever has it now goes on with the story, or is through with
+    /// it already, and nothing may be done or written beside him. An act can be long, so this is
+    /// asked behind it too.
+    fn is_fenced(&self, walk: &mut Walk) -> bool {
+        if walk.fenced.is_none() {
+            walk.fenced = self.held.check().err().map(|error| format!("{error:#}"));
+        }
+        walk.fenced.is_some()
     }
 
     /// Why it should go no further, while that is still asked.
@@ -154,6 +160,9 @@ impl Drive<'_> {
             self.hands.witness(walk.transaction.begun(), &reason);
             // Evidence takes what room there is, and not what is set aside.
             reserve::free(&self.hands.run);
+        }
+        if self.is_fenced(walk) {
+            return false;
         }
         match self.remember(walk, &event) {
             Ok(()) => {
@@ -250,6 +259,9 @@ impl Drive<'_> {
     /// Writes an entry and adds it up. What cannot be written ends the way forward; on the way
     /// back nothing may keep the old release from coming.
     fn note(&mut self, walk: &mut Walk, entry: Entry) {
+        if self.is_fenced(walk) {
+            return;
+        }
         let Err(reason) = self.write(entry.clone()) else { return walk.transaction.apply(&entry) };
         let forward = walk.transaction.heeds_cancellation();
         let counts =
