@@ -95,7 +95,8 @@ pub(super) fn begin<'a>(
     if begun.way == Way::Deploy {
         capture_before(engine, history, &begun, &mut drive.story);
     }
-    let driven = drive.begin(begun);
+    let reason = engine.session.masked(&begun.reason);
+    let driven = drive.begin(Begun { reason, ..begun });
     Ok(tale(drive, driven))
 }
 

@@ -238,7 +238,9 @@ impl Drive<'_> {
     fn act(&mut self, transaction: &Transaction, place: Place, act: &Act) -> Entry {
         let from = self.session.elapsed();
         let back = place.part != Part::Forward || transaction.begun().way != Way::Deploy;
-        let done = self.hands.perform(act, back);
+        // What is written down can be read by others, and the ledger may be anywhere.
+        let masked = |text: String| self.session.masked(&text);
+        let done = self.hands.perform(act, back).map(masked).map_err(masked);
         let name = transaction.at(place).map(|operation| operation.name.as_str());
         let name = name.unwrap_or_else(|| act.word());
         let name = if place.part == Part::Undo { format!("undo: {name}") } else { name.into() };

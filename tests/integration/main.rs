@@ -23,6 +23,7 @@ mod crash_router;
 mod crash_scripts;
 mod crash_world;
 mod deploy;
+mod deploy_edges;
 mod deploy_refusals;
 mod deploy_strays;
 mod deploy_world;
