@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::history::{History, Phase};
 use super::verdict::{Severity, Verdict};
+use super::words::same_version;
 
 /// The version of the format.
 pub const FORMAT: u32 = 1;
@@ -178,6 +179,14 @@ impl Capture {
             by: deployment.by.clone(),
         });
         self.history = Some(past.collect());
+    }
+
+    /// A version that ran then and is not this one, if any did: of another release nothing has to
+    /// be as it was.
+    pub fn other_than(&self, version: &str) -> Option<&str> {
+        let components = self.versions.iter().filter(|(name, _)| *name != SCHEMA);
+        let mut known = components.filter_map(|(_, version)| version.as_deref());
+        known.find(|known| !same_version(known, version))
     }
 
     /// A value, or none of it and a note of why.

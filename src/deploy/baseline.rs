@@ -74,6 +74,10 @@ impl Hands<'_> {
             Ok(None) => return Ok("nothing was captured before to compare with".into()),
             Err(error) => return Ok(format!("what was captured before cannot be read: {error}")),
         };
+        // As in a rollback over several releases.
+        if let Some(other) = before.other_than(&release.version) {
+            return Ok(format!("not compared: {other} ran when the state was captured"));
+        }
         let view = self.parts.view();
         let target = Target {
             base_url: self.parts.base_url(&view),

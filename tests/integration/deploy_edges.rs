@@ -167,3 +167,30 @@ checks:
     assert!(ran.stdout.contains("failure 1 of 2"), "{}", ran.stdout);
     assert!(ran.stdout.contains("v1 stayed well"), "{}", ran.stdout);
 }
+
+#[test]
+fn r5_a_rollback_over_two_releases_takes_both_migrations_back() {
+    let world = World::with(
+        r#"
+version: 1
+service: shop
+deploy: [sh, -c, 'echo "$WAVEOFF_VERSION" >"$SHOP_DIR/live"']
+migrate:
+  command: [sh, -c, 'echo "$WAVEOFF_VERSION" >>"$SHOP_DIR/schema"']
+  restore: [sh, -c, 'sed -i "/^$WAVEOFF_VERSION$/d" "$SHOP_DIR/schema"']
+  version: [sh, -c, 'echo base; cat "$SHOP_DIR/schema"']
+checks:
+  - command: [test, -e, "${SHOP_DIR}/live"]
+    attempts: 1
+"#,
+    );
+    world.write("schema", "");
+    // Nothing answers before the first one.
+    world.write("live", "v0");
+    for version in ["v1", "v2", "v3"] {
+        world.deploy(version).run().expect_code(0);
+    }
+    let ran = world.waveoff(&["rollback", "--to", "v1"]).run().expect_code(0);
+    let file = |name: &str| std::fs::read_to_string(world.folder.path().join(name)).unwrap();
+    assert_eq!((file("live").trim(), file("schema").as_str()), ("v1", "v1\n"), "{}", ran.stdout);
+}
