@@ -208,12 +208,12 @@ impl Rollback {
         };
         let target = match &self.to {
             Some(version) => named(history, version)?,
-            None => history.target(live.as_ref().unwrap_or(from.release())).cloned().ok_or_else(
-                || {
-                    Fault::usage("there is nothing to go back to: no other release was verified")
-                        .hint("`waveoff rollback --list` shows the verified releases")
-                },
-            )?,
+            None => usual(history, live.as_ref(), &from).cloned().ok_or_else(|| {
+                Fault::usage("there is nothing to go back to: no other release was verified before")
+                    .hint(
+                        "`waveoff rollback --list` shows the verified releases; name one with --to",
+                    )
+            })?,
         };
         if live.is_some_and(|live| live.is_same(&target)) {
             return Err(Fault::usage(format!("{} is what runs now", target.version))
@@ -274,6 +274,17 @@ fn from_failed(history: &History, failed: &Release) -> From {
     match latest(history).filter(|last| last.release.is_same(failed)) {
         Some(last) if last.phase != Phase::RolledBack => From::Ours(Box::new(last.clone())),
         _ => From::Elsewhere(failed.clone()),
+    }
+}
+
+/// Where to go back to when nobody says it.
+fn usual<'a>(history: &'a History, live: Option<&Release>, from: &From) -> Option<&'a Release> {
+    let was_verified = |live: &&Release| {
+        history.verified().iter().any(|deployment| deployment.release.is_same(live))
+    };
+    match live.filter(was_verified) {
+        Some(live) => history.before(live),
+        None => history.target(live.unwrap_or(from.release())),
     }
 }
 

@@ -229,6 +229,15 @@ impl History {
             .or_else(|| candidates.find(|release| !release.is_same(failed)))
     }
 
+    /// Where to go back to from what is live: the last release that was verified before it. One that
+    /// was verified later was gone back over by hand, and is not behind it.
+    pub fn before(&self, live: &Release) -> Option<&Release> {
+        let verified = |d: &&Deployment| d.phase == Phase::Verified;
+        let mut all = self.deployments.iter().rev().filter(verified).map(|d| &d.release);
+        all.find(|release| release.is_same(live))?;
+        all.find(|release| !release.is_same(live))
+    }
+
     /// What runs now, as far as the ledger knows.
     pub fn live(&self) -> Live {
         for deployment in self.deployments.iter().rev() {

@@ -90,3 +90,19 @@ fn other_services_and_environments_do_not_count() {
     };
     assert_eq!(History::of([&record], "shop", "production"), History::default());
 }
+
+#[test]
+fn e2_behind_what_a_rollback_brought_back_is_not_what_it_went_over() {
+    let mut events: Vec<_> = [("a", "v1"), ("b", "v2"), ("c", "v3")]
+        .into_iter()
+        .flat_map(|(id, version)| good(id, version))
+        .collect();
+    assert_eq!(history(events.clone()).before(&release("v3")), Some(&release("v2")));
+    events.extend([("c", Event::Mutating), ("c", rolled_back("v1"))]);
+    let over = history(events.clone());
+    assert!(matches!(over.live(), Live::Verified(live, _) if live == release("v1")));
+    assert_eq!(over.before(&release("v1")), None);
+    events.extend(good("d", "v1"));
+    assert_eq!(history(events).before(&release("v1")), Some(&release("v2")), "deployed again");
+    assert_eq!(history(vec![]).before(&release("v1")), None);
+}
