@@ -241,6 +241,7 @@ impl Drive<'_> {
         // What is written down can be read by others, and the ledger may be anywhere.
         let masked = |text: String| self.session.masked(&text);
         let done = self.hands.perform(act, back).map(masked).map_err(masked);
+        let done = done.map_err(|reason| self.told_to_end(transaction, reason));
         let name = transaction.at(place).map(|operation| operation.name.as_str());
         let name = name.unwrap_or_else(|| act.word());
         let name = if place.part == Part::Undo { format!("undo: {name}") } else { name.into() };
@@ -255,6 +256,16 @@ impl Drive<'_> {
         match done {
             Ok(detail) => Entry::Done { place, detail },
             Err(reason) => Entry::Failed { place, reason },
+        }
+    }
+
+    /// Why an act failed: who cancelled it is more than that it was cancelled.
+    fn told_to_end(&self, transaction: &Transaction, reason: String) -> String {
+        let by = self.session.cancel.reason().filter(|_| transaction.heeds_cancellation());
+        match by.map(cancelled) {
+            Some(by) if reason == super::hands::CANCELLED => by,
+            Some(by) => format!("{by}; {reason}"),
+            None => reason,
         }
     }
 

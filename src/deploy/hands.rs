@@ -25,6 +25,8 @@ use crate::report::v1::{Check, Response};
 
 /// The limit of a migration.
 const MIGRATING: Duration = Duration::from_secs(15 * 60);
+/// Why an act was not done that somebody cancelled: `deploy::drive` knows who.
+pub(super) const CANCELLED: &str = "cancelled";
 /// How often a draining slot is looked at.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -173,7 +175,7 @@ impl Hands<'_> {
     fn pause(&self, length: Duration, reason: &str) -> Done {
         match self.session.cancel.sleep(length) {
             false => Ok(format!("{} for {reason}", show_duration(length))),
-            true => Err("cancelled".into()),
+            true => Err(CANCELLED.into()),
         }
     }
 
@@ -270,7 +272,7 @@ impl Hands<'_> {
             let left = length.saturating_sub(started.elapsed());
             let pause = if left.is_zero() { interval } else { interval.min(left) };
             if self.session.cancel.sleep(pause) {
-                return Err("cancelled".into());
+                return Err(CANCELLED.into());
             }
             let (verdict, summary, seen) = self.look(release, view, None, true);
             looks += 1;

@@ -194,3 +194,11 @@ checks:
     let file = |name: &str| std::fs::read_to_string(world.folder.path().join(name)).unwrap();
     assert_eq!((file("live").trim(), file("schema").as_str()), ("v1", "v1\n"), "{}", ran.stdout);
 }
+
+#[test]
+fn d9_the_ledger_says_that_the_limit_of_the_deployment_was_over() {
+    let world = World::with(&GATED.replace("service: shop", "service: shop\ndeploy-within: 1s"));
+    let ran = world.deploy("v1").run().expect_code(10);
+    let ledger = std::fs::read_to_string(world.ledger_file()).unwrap();
+    assert!(ledger.contains("longer than `deploy-within` allows"), "{ledger}{}", ran.stdout);
+}
