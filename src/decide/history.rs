@@ -215,18 +215,23 @@ impl History {
 
     /// Where to go back to from `failed`: the last verified release that is another one.
     pub fn target(&self, failed: &Release) -> Option<&Release> {
-        // What a rollback left running is the last known good, even when newer ones were verified
-        // before it and rolled back from by hand.
-        let restored = match self.live() {
-            Live::Verified(live, _) if !live.is_same(failed) => Some(live),
-            _ => None,
-        };
+        // What a rollback left running, or was to, is the last known good, even when newer ones were
+        // verified before it and rolled back from by hand; and so it is behind deployments that failed.
+        let restored = self.last_good().filter(|good| !good.is_same(failed));
         let verified = self.verified();
         let mut candidates = verified.iter().map(|deployment| &deployment.release);
         candidates
             .clone()
-            .find(|release| restored.as_ref().is_some_and(|live| release.is_same(live)))
+            .find(|release| restored.is_some_and(|good| release.is_same(good)))
             .or_else(|| candidates.find(|release| !release.is_same(failed)))
+    }
+
+    fn last_good(&self) -> Option<&Release> {
+        self.deployments.iter().rev().find_map(|deployment| match deployment.phase {
+            Phase::Verified => Some(&deployment.release),
+            Phase::RolledBack | Phase::RollbackFailed => deployment.rolled_back_to.as_ref(),
+            Phase::Started | Phase::Mutating | Phase::Failed => None,
+        })
     }
 
     /// Where to go back to from what is live: the last release that was verified before it. One that

@@ -106,3 +106,20 @@ fn e2_behind_what_a_rollback_brought_back_is_not_what_it_went_over() {
     assert_eq!(history(events).before(&release("v1")), Some(&release("v2")), "deployed again");
     assert_eq!(history(vec![]).before(&release("v1")), None);
 }
+
+#[test]
+fn e2_behind_a_rollback_that_failed_is_what_it_was_to_bring_back() {
+    let mut events: Vec<_> =
+        [("a", "v2"), ("b", "v1"), ("c", "v3")].into_iter().flat_map(|(i, v)| good(i, v)).collect();
+    // By hand from v3 over v1 to v2; then v4 failed, and v2 could not be seen to be back.
+    events.extend([("c", Event::Mutating), ("c", rolled_back("v2"))]);
+    events.extend([("d", started("v4")), ("d", Event::Mutating)]);
+    assert_eq!(history(events.clone()).target(&release("v4")), Some(&release("v2")));
+    let lost = Event::RollbackFailed { to: release("v2"), reason: "the router is down".into() };
+    events.extend([("d", Event::Failed { reason: "bad".into() }), ("d", lost)]);
+    let lost = history(events);
+    assert!(matches!(lost.live(), Live::Unknown(_)));
+    assert_eq!(lost.target(&release("v4")), Some(&release("v2")));
+    assert_eq!(lost.target(&release("v5")), Some(&release("v2")), "for the next one, too");
+    assert_eq!(lost.target(&release("v2")), Some(&release("v1")));
+}
