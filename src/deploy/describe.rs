@@ -29,7 +29,11 @@ pub fn describe(parts: &Parts, spec: &TransactionSpec, act: &Act) -> Vec<String>
         Act::Place { component, slot, release, over, direction } => {
             let order = Order { release, previous: over.as_ref(), direction: *direction };
             return match parts.platform(component, slot.as_ref()) {
-                Ok(platform) => platform.plan(&order),
+                Ok(platform) => {
+                    let several = parts.components.len() > 1;
+                    let of = if several { format!("{component}: ") } else { String::new() };
+                    platform.plan(&order).into_iter().map(|line| format!("{of}{line}")).collect()
+                }
                 Err(error) => vec![format!("{error:#}")],
             };
         }

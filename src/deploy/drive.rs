@@ -83,7 +83,10 @@ impl Drive<'_> {
             walk.mutated |= event == Event::Mutating;
             self.note(&mut walk, Entry::Recorded(event));
         }
-        self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
+        // What is over only has to be told.
+        if !walk.transaction.is_over() {
+            self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
+        }
         Some(self.walk(walk))
     }
 

@@ -88,15 +88,16 @@ pub fn all(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
     Ok(names.into_iter().map(|id| Run { folder: folder.join(&id), id }).collect())
 }
 
-/// The runs that began something and did not end it, oldest first. Whoever asks holds the lock,
-/// so nobody is at it.
+/// The runs that began something and did not end it, or did not come to tell how it ended, oldest
+/// first. Whoever asks holds the lock, so nobody is at it.
 ///
 /// # Errors
 /// When a journal cannot be read or is damaged: then nothing may be changed.
 pub fn unfinished(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
     let mut found = Vec::new();
     for run in all(scope, state)? {
-        if run.transaction()?.is_some_and(|transaction| !transaction.is_over()) {
+        let begun = run.transaction()?;
+        if begun.is_some_and(|begun| !begun.is_over() || run.end().is_none()) {
             found.push(run);
         }
     }

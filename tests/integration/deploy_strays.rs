@@ -75,3 +75,24 @@ fn d11_a_port_that_is_not_given_back_is_found_before_the_next_start() {
     assert_eq!(world.version().as_deref(), Some("v1"), "nothing else was started over it");
     kill(&stray);
 }
+
+#[test]
+fn n1_what_an_engine_did_not_come_to_tell_is_told_by_the_next_one() {
+    let world = World::new();
+    world.deploy("v1").run().expect_code(0);
+    world.deploy("v2").run().expect_code(20);
+    // As if it had been killed behind its last entry: nobody was told, and no end was written.
+    let state = world.folder.path().join("state/shop/production");
+    std::fs::remove_dir_all(state.join("incidents")).unwrap();
+    let runs = std::fs::read_dir(state.join("runs")).unwrap();
+    let last = runs.map(|run| run.unwrap().path()).max().unwrap();
+    std::fs::remove_file(last.join("end.json")).unwrap();
+    let events = world.events();
+    world.waveoff(&["recover"]).run().expect_code(20);
+    assert_eq!(world.events(), events, "nothing is done again");
+    let told = std::fs::read_dir(state.join("incidents")).unwrap();
+    assert!(
+        told.map(|file| file.unwrap().path()).any(|file| file.extension() == Some("md".as_ref()))
+    );
+    world.waveoff(&["recover"]).run().expect_code(0);
+}
