@@ -1,10 +1,11 @@
 //! The ledger in GitHub deployments, as `waveoff deploy` writes it and reads it again.
 
 use std::process::Command;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::deploy_world::{World, process_config};
+use crate::deploy_world::{World, finish, process_config};
 use crate::github::{Fault, Github, Kind, REPOSITORY};
 use crate::harness::{Program, signal};
 use crate::parts::github_description;
@@ -98,6 +99,25 @@ fn lost_answers_make_no_event_twice_and_limits_are_waited_for() {
     let ids = ids(&github);
     assert_eq!(ids.len(), 1);
     assert_eq!(words(&github, ids[0]), ["mutating", "verified"]);
+}
+
+#[test]
+fn r6_the_old_release_does_not_wait_for_github() {
+    let (github, world) = world();
+    deploy(&github, &world, "v1").run().expect_code(0);
+    let (child, _folder) = deploy(&github, &world, "v2").start();
+    world.until("v2 is begun", |_| {
+        ids(&github).iter().any(|id| words(&github, *id) == ["mutating"])
+    });
+    github.fail(Fault::new("POST", "/statuses", Kind::Hang(Duration::from_secs(60))));
+    let ran = finish(child).expect_code(20);
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    let steps = world.report()["steps"].as_array().unwrap().clone();
+    let failed = steps.iter().find(|step| step["detail"].as_str().unwrap().starts_with("failed: "));
+    let took = failed.unwrap()["duration_ms"].as_u64().unwrap();
+    assert!(took < 5_000, "{took} ms: {}", ran.stdout);
+    let last = words(&github, *ids(&github).iter().max().unwrap());
+    assert_eq!(last.last().map(String::as_str), Some("rolled-back"), "{last:?}");
 }
 
 #[test]

@@ -25,6 +25,9 @@ const TASK: &str = "waveoff";
 const FORMAT: u32 = 1;
 /// What reading or adding may take: adding, long enough for a limit that names a minute.
 const WITHIN: Duration = Duration::from_secs(150);
+/// What it may take to note that a release failed: the old one comes back behind that, and with it
+/// an event that says the same. The release must not stay for as long as GitHub does not answer.
+const AT_ONCE: Duration = Duration::from_millis(1500);
 /// Verified releases that are enough: what runs, and what came before it.
 const ENOUGH: usize = 2;
 /// The longest description that GitHub takes.
@@ -66,14 +69,14 @@ impl Deployments {
     }
 
     /// Heeds no signal: what has happened must be kept, whoever would rather leave.
-    fn github(&self) -> anyhow::Result<Github> {
-        Github::open(&self.access, WITHIN, &Cancel::default())
+    fn github(&self, within: Duration) -> anyhow::Result<Github> {
+        Github::open(&self.access, within, &Cancel::default())
     }
 
     /// Reads from the newest back, until what runs and where to go back to is certain: each
     /// deployment is a request of its own, and a job has a thousand in an hour.
     fn entries(&self) -> anyhow::Result<Vec<Entry>> {
-        let github = self.github()?;
+        let github = self.github(WITHIN)?;
         let mut entries = Vec::new();
         let (task, environment) = (TASK, self.scope.environment.as_str());
         let read = github.deployments(task, environment, |page| {
@@ -179,7 +182,7 @@ impl Deployments {
             payload: serde_json::to_value(&payload)?,
         };
         let is_it = |found: &Deployment| matches!(self::payload(found), Ok(Some(found)) if found.deployment == deployment);
-        let made = self.github()?.create_deployment(&new, is_it).map_err(|trouble| {
+        let made = self.github(WITHIN)?.create_deployment(&new, is_it).map_err(|trouble| {
             let no_commit = trouble.status() == Some(422);
             let fault = fault(trouble);
             let reference = &new.reference;
@@ -193,7 +196,8 @@ impl Deployments {
 
     fn add(&self, entry: &Entry, line: &Line) -> anyhow::Result<String> {
         let status = NewStatus { state: line.kind.state(), description: line.write() };
-        let made = self.github()?.create_status(entry.number, &status).map_err(fault)?;
+        let within = if matches!(line.kind, Kind::Failed(_)) { AT_ONCE } else { WITHIN };
+        let made = self.github(within)?.create_status(entry.number, &status).map_err(fault)?;
         Ok(made.created_at)
     }
 }
@@ -232,7 +236,15 @@ impl Ledger for Deployments {
             return Err(Fault::error(format!("{place} has no deployment {deployment}")).into());
         };
         let line = Line { seq, kind };
-        let at = self.add(entry, &line)?;
+        let at = match self.add(entry, &line) {
+            Ok(at) => at,
+            Err(error) => {
+                // It may be there all the same, and has this number then.
+                drop(known);
+                self.known.replace(None);
+                return Err(error);
+            }
+        };
         let record = self.record(entry, seq, &at, event);
         entry.lines.push((at, line));
         Ok(record)
