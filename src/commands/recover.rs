@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 use super::engine::{Commission, Engine, Task};
 use super::site::{Site, SiteArgs};
 use super::{Output, Session, Verb, ending, follow, transact};
+use crate::config::pipeline::LedgerSpec;
 use crate::config::values::Period;
+use crate::decide::history::History;
 use crate::decide::verdict::Verdict;
 use crate::deploy::commands::{Commands, end_orphan};
 use crate::deploy::lock::{self, Held};
@@ -179,7 +181,12 @@ fn in_its_place(
     }
     let site = place.of(commission.loaded()?)?;
     let telling = site.telling(session)?;
-    let before = site.history()?;
+    // A damaged ledger stops everything; one that is far away and silent does not keep what is half
+    // done from its end.
+    let before = match (site.history(), &site.loaded.config.ledger) {
+        (Err(_), Some(LedgerSpec::Github)) => History::default(),
+        (history, _) => history?,
+    };
     let reason = "the engine was ended before it was done".to_owned();
     let Some(tale) = transact::resume(session, &site, held, run, &reason)? else {
         return Ok(None);

@@ -58,6 +58,7 @@ pub fn look(
         Live::Nothing | Live::Unknown(_) => None,
     };
     let occupants = slots::read(place.scope, place.state).unwrap_or_default();
+    left_in_slots(place, &occupants)?;
     let in_slots = parts.slots.iter().filter_map(|slot| {
         let found = occupant(parts, slot, &occupants, history)?;
         Some((slot.name.clone(), found))
@@ -80,6 +81,18 @@ pub fn look(
         in_slots,
         previous_tag: tag.map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()),
     })
+}
+
+/// Refuses to go on without slots while something is in one: it would go on answering beside the
+/// release that takes its place, and nobody would look at it any more.
+fn left_in_slots(place: &Where<'_>, occupants: &Occupants) -> anyhow::Result<()> {
+    let left = occupants.iter().next().filter(|_| place.parts.slots.is_empty());
+    let Some((slot, occupant)) = left else { return Ok(()) };
+    let version = &occupant.release.version;
+    let file = slots::file(place.scope, place.state).display().to_string();
+    Err(Fault::usage(format!("{version} is in the slot {slot}, and the strategy has no slots"))
+        .hint(format!("write the strategy with slots again, or stop {version} and remove {file}"))
+        .into())
 }
 
 /// What is in a slot: the outer none is not known, the inner one is nothing.

@@ -25,7 +25,8 @@ pub struct Occupant {
 /// What is in the slots, by name.
 pub type Occupants = BTreeMap<String, Occupant>;
 
-fn file(scope: &Scope, state: &State) -> PathBuf {
+/// The file that remembers it.
+pub fn file(scope: &Scope, state: &State) -> PathBuf {
     state.folder(scope).join("slots.json")
 }
 

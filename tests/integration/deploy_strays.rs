@@ -96,3 +96,14 @@ fn n1_what_an_engine_did_not_come_to_tell_is_told_by_the_next_one() {
     );
     world.waveoff(&["recover"]).run().expect_code(0);
 }
+
+#[test]
+fn d4_a_strategy_without_slots_is_refused_while_something_is_in_one() {
+    let world = World::new();
+    let slots = r#"{ "green": { "release": { "version": "v3" } } }"#;
+    world.write("state/shop/production/slots.json", slots);
+    let ran = world.deploy("v1").run().expect_code(2);
+    assert!(ran.stderr.contains("v3 is in the slot green"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("slots.json"), "{}", ran.stderr);
+    assert_eq!(world.version(), None, "nothing was started");
+}
