@@ -128,14 +128,6 @@ pub fn fill(path: impl AsRef<Path>, size: usize) -> io::Result<()> {
     file.sync_data()
 }
 
-/// Cuts a file to a length: a torn end is taken off before something is appended.
-///
-/// # Errors
-/// When the file cannot be opened for writing, cut or synced.
-pub fn truncate(path: impl AsRef<Path>, length: u64) -> io::Result<()> {
-    disk::truncate(&Real, path.as_ref(), length)
-}
-
 /// Opens a log for a child's output, appending.
 ///
 /// # Errors

@@ -168,14 +168,6 @@ pub fn at(
     })
 }
 
-/// The one platform that the configuration names.
-///
-/// # Errors
-/// When none is named, or two.
-pub fn of(config: &Config, scope: &Scope, state: &State) -> anyhow::Result<Box<dyn Platform>> {
-    at(&named(config)?, &Place::default(), scope, state)
-}
-
 /// How the service is started, when it has one part.
 ///
 /// # Errors
