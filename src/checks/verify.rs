@@ -26,6 +26,8 @@ pub struct Target {
     pub limit: Option<Duration>,
     /// Look once at each, and wait for nothing.
     pub once: bool,
+    /// Checks besides the configured ones: what the platform itself can tell.
+    pub own: Vec<CheckSpec>,
     /// What answers may still be changing: wait until the `path` checks pass several times in a row.
     pub settling: bool,
 }
@@ -57,6 +59,8 @@ pub fn verify(session: &Session, loaded: &Loaded, target: &Target) -> anyhow::Re
     if target.only_paths {
         specs.retain(|(_, spec)| spec.path.is_some());
     }
+    let place = Place { file: "platform".into(), line: 0 };
+    specs.extend(target.own.iter().map(|spec| (place.clone(), spec.clone())));
     let mut checks = build(&specs, &surroundings)?;
     if target.once {
         checks.iter_mut().for_each(super::Check::look_once);

@@ -13,6 +13,7 @@ use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
+use crate::decide::plan::Direction;
 use crate::decide::precedence::{self, Ancestry};
 use crate::decide::strategy::{self, Wanted};
 use crate::decide::verdict::{Severity, Verdict};
@@ -140,6 +141,7 @@ impl Deploy {
         let telling = site.telling(session)?;
         let history = site.history()?;
         let story = Story::new(session);
+        let release = engine.prepare(&release, Direction::Forward)?;
         if !self.force
             && let Some(report) = already_live(session, site, &history, &release, &story)?
         {
@@ -147,6 +149,7 @@ impl Deploy {
         }
         self.refuse_older(session, &history, &release)?;
         let begun = self.begun(session, site, &history, &release, engine.by)?;
+        engine.prepare_way_back(&begun, self.force)?;
         site.check(&begun, self.force)?;
         tell_critical(&story, site);
         tell_begin(&story, &begun, site);
@@ -318,6 +321,7 @@ fn already_live(
         base_url: site.parts.base_url(&view),
         expected_version: Some(version.clone()),
         process: site.parts.process(&view),
+        own: site.parts.checks(&view),
         ..Target::default()
     };
     let seen = checks::verify(session, &site.loaded, &target)?;

@@ -13,7 +13,11 @@ use super::rollback::Rollback;
 use super::session::complain;
 use super::site::{Site, SiteArgs};
 use crate::config::{self, Loaded};
+use crate::decide::history::Release;
+use crate::decide::journal::Begun;
+use crate::decide::plan::Direction;
 use crate::decide::verdict::Verdict;
+use crate::deploy::commands::Commands;
 use crate::deploy::lock::{self, Claim, Held};
 use crate::deploy::runs::{self, End, Run, Wrong};
 use crate::deploy::{Scope, State, drive, setup};
@@ -63,6 +67,44 @@ pub(super) struct Engine<'a> {
     pub(super) held: &'a Held,
     pub(super) run: &'a Run,
     pub(super) by: &'a str,
+}
+
+impl Engine<'_> {
+    /// Makes a release ready, while nothing is changed yet: gives it with its digests.
+    pub(super) fn prepare(
+        &self,
+        release: &Release,
+        direction: Direction,
+    ) -> anyhow::Result<Release> {
+        let commands = Commands::new(self.session, self.run.command());
+        self.site.parts.prepare(release, direction, &commands).map_err(|trouble| {
+            let said = trouble.evidence.map(|response| response.body).unwrap_or_default();
+            let last = said.lines().rev().find(|line| !line.trim().is_empty());
+            let last = last.map(|line| format!(": {}", line.trim())).unwrap_or_default();
+            let text = format!("{} cannot be had: {}{last}", release.version, trouble.reason);
+            Fault::error(text).hint("nothing was touched").into()
+        })
+    }
+
+    /// Makes ready what a plan would start on the way back; `force` lets it be missing.
+    pub(super) fn prepare_way_back(&self, begun: &Begun, force: bool) -> anyhow::Result<()> {
+        let mut known: Vec<&Release> = Vec::new();
+        for release in begun.plan.brought_back() {
+            if known.contains(&release) {
+                continue;
+            }
+            known.push(release);
+            if let Err(error) = self.prepare(release, Direction::Back)
+                && !force
+            {
+                let text = format!("there would be no way back: {error:#}");
+                return Err(Fault::error(text)
+                    .hint("nothing was touched; bring its artifacts back, or deploy with --force")
+                    .into());
+            }
+        }
+        Ok(())
+    }
 }
 
 impl Task {

@@ -149,6 +149,7 @@ impl Rollback {
         let history = site.history()?;
         let route = self.choose(site, &history)?;
         let begun = self.begun(session, site, &history, &route, engine.by)?;
+        engine.prepare_way_back(&begun, false)?;
         site.check(&begun, false)?;
         let keeping = Keeping { forensics: !self.no_forensics, preserve_data: self.preserve_data };
         let (old, new) = (&begun.release.version, &route.target.version);

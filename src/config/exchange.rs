@@ -51,10 +51,7 @@ pub fn validate(loaded: &Loaded, spec: &TransactionSpec, service: &str) -> anyho
 /// The parts of a release.
 fn parts(loaded: &Loaded, spec: &TransactionSpec) -> Result<(), Mistake> {
     let Some(list) = &spec.components else { return Ok(()) };
-    let both = [
-        ("platform", loaded.config.platform.is_some()),
-        ("deploy", loaded.config.deploy.is_some()),
-    ];
+    let both = [("platform", spec.platform.is_some()), ("deploy", loaded.config.deploy.is_some())];
     if let Some((key, _)) = both.iter().find(|(_, is_there)| *is_there) {
         return wrong(
             "components",

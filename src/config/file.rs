@@ -7,7 +7,9 @@ use serde_saphyr::{Spanned, options};
 use super::check::CheckSpec;
 use super::interpolate::{Mistake, interpolate};
 use super::keys;
-use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec, PlatformSpec};
+#[cfg(test)]
+use super::pipeline::PlatformSpec;
+use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec};
 #[cfg(test)]
 use super::transaction;
 use super::transaction::TransactionSpec;
@@ -31,7 +33,8 @@ pub struct Config {
     /// Short for `platform: { command: { deploy: … } }`.
     pub deploy: Option<Argv>,
     /// How releases are started.
-    pub platform: Option<PlatformSpec>,
+    #[cfg_attr(test, schemars(with = "Option<PlatformSpec>"))]
+    pub platform: Option<IgnoredAny>,
     /// Where deployments are remembered; `folder` if absent.
     pub ledger: Option<LedgerSpec>,
     /// The state folder, which must survive the job.

@@ -14,6 +14,8 @@ use super::values::{Argv, Increase, NonEmpty, Period, Secret};
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TransactionSpec {
+    /// How releases are started.
+    pub platform: Option<PlatformSpec>,
     /// The parts of a release, in the order in which they are deployed.
     pub components: Option<NonEmpty<ComponentSpec>>,
     /// How a release takes the place of another one; `rolling` if absent.

@@ -237,3 +237,15 @@ pub struct Plan {
     /// What is done when the release is verified. A failure here is told, and tried again later.
     pub cleanup: Vec<Operation>,
 }
+
+impl Plan {
+    /// The releases that would be started on a way back, in this plan or when it is taken back.
+    pub fn brought_back(&self) -> impl Iterator<Item = &Release> {
+        let all = self.forward.iter().chain(&self.restored);
+        let acts = all.flat_map(|operation| std::iter::once(&operation.act).chain(&operation.undo));
+        acts.filter_map(|act| match act {
+            Act::Place { release, direction: Direction::Back, .. } => Some(release),
+            _ => None,
+        })
+    }
+}

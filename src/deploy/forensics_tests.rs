@@ -19,7 +19,7 @@ impl World {
         let scope = Scope::new("shop", "test").unwrap();
         let spec = "version: 1\nplatform: { process: { start: [serve] } }";
         let loaded = crate::config::parse("waveoff.yml", spec, |_| None).unwrap();
-        let spec: PlatformSpec = loaded.config.platform.unwrap();
+        let spec: PlatformSpec = loaded.transaction().unwrap().platform.unwrap();
         let place = Place { component: None, slot: Some(("blue".into(), 1)) };
         let state = State::at(root.path().join("state"));
         let platform = platforms::at(&spec, &place, &scope, &state).unwrap();

@@ -229,6 +229,7 @@ impl Hands<'_> {
             base_url: self.parts.base_url(view),
             expected_version: Some(release.version.clone()),
             process: self.parts.process(view),
+            own: self.parts.checks(view),
             only_paths: matches!(view, View::Slot { .. }),
             limit,
             once,

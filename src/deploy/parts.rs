@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use super::commands::Commands;
 use super::forensics::Trace;
 use super::state::{Scope, State};
-use crate::config::Loaded;
 use crate::config::pipeline::PlatformSpec;
 use crate::config::transaction::{BlueGreenSpec, PortsSpec, StrategySpec, TransactionSpec};
+use crate::config::{CheckSpec, Loaded};
 use crate::decide::history::Release;
-use crate::decide::plan::{Slot, View};
+use crate::decide::plan::{Direction, Slot, View};
 use crate::decide::words::same_version;
 use crate::exit::Fault;
 use crate::host::process::Started;
-use crate::platforms::{self, Place, Platform, Running, Trouble};
+use crate::platforms::{self, Order, Place, Platform, Running, Trouble};
 use crate::routers::{self, Active, Router};
 
 /// The parts of a service.
@@ -156,6 +156,38 @@ impl Parts {
         }
     }
 
+    /// What the platforms themselves can tell of how a release is, seen from somewhere.
+    pub fn checks(&self, view: &View) -> Vec<CheckSpec> {
+        let slot = match view {
+            View::InPlace => None,
+            View::Slot { slot } | View::Router { slot: Some(slot) } => Some(slot),
+            View::Router { slot: None } => return Vec::new(),
+        };
+        self.in_place(slot).into_iter().flat_map(|(_, platform)| platform.checks()).collect()
+    }
+
+    /// Makes ready what a release needs, for all components, while nothing is changed yet. Gives
+    /// the release with all digests under which it can be had again.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    pub fn prepare(
+        &self,
+        release: &Release,
+        direction: Direction,
+        commands: &Commands<'_>,
+    ) -> Result<Release, Trouble> {
+        let order = Order { release, previous: None, direction };
+        let mut digests = release.digests.clone();
+        // What is made ready for one slot serves for the other.
+        for (_, platform) in self.in_place(self.slots.first()) {
+            digests.extend(platform.prepare(&order, commands)?);
+        }
+        let mut known = std::collections::BTreeSet::new();
+        digests.retain(|digest| known.insert(digest.clone()));
+        Ok(Release { digests, ..release.clone() })
+    }
+
     /// From where a release is looked at when nothing is being changed.
     pub fn view(&self) -> View {
         if self.slots.is_empty() { View::InPlace } else { View::Router { slot: None } }
@@ -202,7 +234,7 @@ fn components(
     scope: &Scope,
 ) -> anyhow::Result<Vec<(String, PlatformSpec)>> {
     match &spec.components {
-        None => Ok(vec![(scope.service.to_string(), platforms::named(&loaded.config)?)]),
+        None => Ok(vec![(scope.service.to_string(), platforms::named(&loaded.config, spec)?)]),
         Some(list) => {
             Ok(list.0.iter().map(|one| (one.name.clone(), one.platform.clone())).collect())
         }

@@ -4,9 +4,10 @@
 mod command;
 mod process;
 
-use crate::config::Config;
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
+use crate::config::transaction::TransactionSpec;
 use crate::config::values::{Argv, Secret};
+use crate::config::{CheckSpec, Config};
 use crate::decide::history::Release;
 use crate::decide::naming::Name;
 use crate::decide::plan::Direction;
@@ -67,6 +68,22 @@ pub trait Platform {
     /// # Errors
     /// What is missing.
     fn check(&self, order: &Order<'_>) -> anyhow::Result<()>;
+
+    /// Makes ready what `start` will need, while nothing is changed yet: fetches it, looks whether
+    /// it is what it should be, keeps it for a later way back. Gives the digests under which all of
+    /// it can be had again; none when there is nothing to fetch. Called again, it does no work twice.
+    ///
+    /// # Errors
+    /// What cannot be had.
+    fn prepare(&self, _: &Order<'_>, _: &Commands<'_>) -> Result<Vec<String>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    /// What the platform itself can tell of how the release is, as checks besides the configured
+    /// ones: the health of containers, the state of units.
+    fn checks(&self) -> Vec<CheckSpec> {
+        Vec::new()
+    }
 
     /// Starts a release in place of the one that runs. Forward it heeds a cancellation. Called
     /// again after it was interrupted, at any point, it ends as if it had not been.
@@ -172,8 +189,8 @@ pub fn at(
 ///
 /// # Errors
 /// When nothing says it, or two things do.
-pub fn named(config: &Config) -> anyhow::Result<PlatformSpec> {
-    Ok(match (&config.platform, &config.deploy) {
+pub fn named(config: &Config, spec: &TransactionSpec) -> anyhow::Result<PlatformSpec> {
+    Ok(match (&spec.platform, &config.deploy) {
         (Some(platform), None) => platform.clone(),
         (None, Some(deploy)) => PlatformSpec::Command(short(deploy)),
         (Some(_), Some(_)) => {
