@@ -29,6 +29,12 @@ install_part() {
     nginx) from_system nginx-light && from_sbin nginx ;;
     haproxy) from_system haproxy && from_sbin haproxy ;;
     systemd-analyze) from_system systemd ;;
+    docker) from_system docker.io && { have_program docker || from_system docker-cli; } && from_sbin dockerd ;;
+    compose) with_compose ;;
+    podman) from_system podman netavark aardvark-dns ;;
+    podman-compose) from_system podman-compose ;;
+    registry) from_system docker-registry ;;
+    sshd) from_system openssh-server openssh-client && from_sbin sshd ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;
@@ -41,8 +47,16 @@ install_part() {
 have() {
   case $1 in
     github-openapi) [ -f "$tools/node_modules/@octokit/openapi/generated/api.github.com.json" ] ;;
-    *) command -v "$1" >/dev/null 2>&1 ;;
+    docker) have_program docker && have_program dockerd ;;
+    compose) [ -x "$tools/docker/cli-plugins/docker-compose" ] || docker compose version >/dev/null 2>&1 ;;
+    podman) have_program podman && [ -n "$(find /usr/lib/podman /usr/libexec/podman -name netavark 2>/dev/null)" ] ;;
+    registry) have_program docker-registry ;;
+    *) have_program "$1" ;;
   esac
+}
+
+have_program() {
+  command -v "$1" >/dev/null 2>&1
 }
 
 want() {
@@ -97,13 +111,59 @@ from_cargo_hurl() {
   rm -rf "$tools/hurl-build"
 }
 
+# from_system PACKAGE…: no service that comes with one is started; tests start their own.
 from_system() {
   have apt-get || { echo "there is no apt-get" && return 1; }
+  with_lists
+  $as_root env DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1 \
+    apt-get install -y --no-install-recommends "$@"
+}
+
+# with_lists: what apt can install is known, and $as_root is what its commands need.
+with_lists() {
   as_root=''
   [ "$(id -u)" = 0 ] || as_root='sudo -n'
   [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] ||
     $as_root apt-get update
-  $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$1"
+}
+
+# with_compose: Compose v2. What Debian 12 packages is v1, so that there it comes from Debian 13,
+# whose program needs nothing but a C library; the system's own packages and sources stay as
+# they are.
+with_compose() {
+  have apt-get || { echo "there is no apt-get" && return 1; }
+  with_lists
+  for package in docker-compose-v2 docker-compose; do
+    case $(apt-cache policy "$package" | sed -n 's/^ *Candidate: //p') in
+      [2-9]*) from_system "$package" && return 0 ;;
+    esac
+  done
+  from_next_debian docker-compose usr/libexec/docker/cli-plugins/docker-compose \
+    docker/cli-plugins/docker-compose
+}
+
+# from_next_debian PACKAGE FILE TARGET: one file of a package of Debian 13, below $tools, from the
+# mirror that this machine's apt uses and signed with the keys that it trusts.
+from_next_debian() {
+  apt=$tools/apt
+  # shellcheck disable=SC2016 # apt-get fills it in
+  mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
+    'Codename: bookworm' 'Component: main')
+  [ -n "$mirror" ] || { echo "this is not Debian 12" && return 1; }
+  rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked" || return 1
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
+    >"$apt/sources.list"
+  # privately COMMAND…: apt-get with nothing of the system's but its keys.
+  privately() {
+    (
+      cd "$apt" && apt-get -o Dir::Etc::SourceList="$apt/sources.list" \
+        -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/lists" \
+        -o Dir::Cache="$apt" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
+        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
+    )
+  }
+  privately update && privately download "$1" && dpkg -x "$apt/$1"_*.deb "$apt/unpacked" &&
+    mkdir -p "$(dirname -- "$tools/$3")" && cp "$apt/unpacked/$2" "$tools/$3" && rm -rf "$apt"
 }
 
 # from_sbin PROGRAM: where servers are is not in everybody's PATH.

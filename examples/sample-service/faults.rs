@@ -9,6 +9,7 @@ pub(crate) enum Fault {
     Slow,
     CrashAfter,
     ExitAtStart,
+    Deaf,
     WrongVersion,
     ErrorRate,
     CircuitOpen,
@@ -30,12 +31,13 @@ enum Kind {
     Text,
 }
 
-const TABLE: [(Fault, &str, Kind); 13] = [
+const TABLE: [(Fault, &str, Kind); 14] = [
     (Fault::NotReady, "not-ready", Kind::Switch),
     (Fault::SlowStart, "slow-start", Kind::Number(None)),
     (Fault::Slow, "slow", Kind::Number(None)),
     (Fault::CrashAfter, "crash-after", Kind::Number(None)),
     (Fault::ExitAtStart, "exit-at-start", Kind::Switch),
+    (Fault::Deaf, "deaf", Kind::Switch),
     (Fault::WrongVersion, "wrong-version", Kind::Text),
     (Fault::ErrorRate, "error-rate", Kind::Number(None)),
     (Fault::CircuitOpen, "circuit-open", Kind::Switch),
@@ -52,7 +54,7 @@ impl Fault {
     }
 
     pub(crate) fn only_at_start(self) -> bool {
-        matches!(self, Fault::SlowStart | Fault::ExitAtStart)
+        matches!(self, Fault::SlowStart | Fault::ExitAtStart | Fault::Deaf)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! It answers the health documents that real services answer, says which version it is in every
 //! response, and can be made to misbehave by `--fault NAME[=VALUE]`, by `POST /fault/NAME`, or by
-//! being started as one of `--bad-versions`. Standard library only.
+//! being started as one of `--bad-versions`. It is a worker, a one-shot job and its own probe too,
+//! so that an image with nothing else in it is a whole service.
 
 #![expect(
     clippy::disallowed_methods,
@@ -16,6 +17,7 @@ mod documents;
 mod faults;
 mod http;
 mod options;
+mod others;
 mod service;
 
 use std::io::Write;
@@ -27,7 +29,7 @@ use std::time::Duration;
 use std::{env, fs, io, process, thread};
 
 use crate::faults::Fault;
-use crate::options::{Options, USAGE};
+use crate::options::{Options, Role, USAGE};
 use crate::service::Service;
 
 fn main() -> ExitCode {
@@ -53,18 +55,39 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> io::Result<()> {
+    // In a container, the probe is given the service's faults too, and they are not its own.
+    if let Role::Probe(path) = &options.role {
+        return others::probe(options.port, path);
+    }
     if options.faults.has(Fault::ExitAtStart) {
         return Err(io::Error::other("exits at start, as --fault exit-at-start asks"));
     }
     if let Some(seconds) = options.faults.number(Fault::SlowStart) {
         thread::sleep(Duration::from_secs_f64(seconds));
     }
+    if let Some(folder) = &options.data {
+        others::remember(folder, &options.version)?;
+    }
+    match options.role {
+        Role::Serve => serve_all(options),
+        Role::Work => others::work(&options),
+        Role::Once | Role::Probe(_) => {
+            println!("did the work of {}", options.version);
+            Ok(())
+        }
+    }
+}
+
+fn serve_all(options: Options) -> io::Result<()> {
     let listeners = listen(&options.bind, options.port)?;
     let port = listeners[0].local_addr()?.port();
     if let Some(seconds) = options.faults.number(Fault::CrashAfter) {
         crash_after(seconds);
     }
-    let service = Arc::new(Service::new(options.version, options.faults));
+    let deaf = options.faults.has(Fault::Deaf);
+    let service = Arc::new(Service::new(options.version, options.faults, options.data));
+    let ending = Arc::clone(&service);
+    others::at_the_end(deaf, move || ending.wait_for_answers())?;
     let mut servers = Vec::new();
     for listener in listeners {
         let address = listener.local_addr()?;

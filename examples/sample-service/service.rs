@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, BufReader, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -20,10 +21,16 @@ pub(crate) struct Service {
     /// Requests that `error-rate` counts.
     counted: AtomicU64,
     detections: AtomicU64,
+    data: Option<PathBuf>,
+    /// Requests that were read and not answered yet.
+    unanswered: AtomicU64,
 }
 
+/// How long requests on their way may keep it from ending.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
+
 impl Service {
-    pub(crate) fn new(version: String, faults: Faults) -> Self {
+    pub(crate) fn new(version: String, faults: Faults, data: Option<PathBuf>) -> Self {
         Self {
             version,
             faults: Mutex::new(faults),
@@ -31,6 +38,16 @@ impl Service {
             tokens: Mutex::default(),
             counted: AtomicU64::new(0),
             detections: AtomicU64::new(0),
+            data,
+            unanswered: AtomicU64::new(0),
+        }
+    }
+
+    /// Returns when no request waits for an answer, or soon after.
+    pub(crate) fn wait_for_answers(&self) {
+        let started = Instant::now();
+        while self.unanswered.load(Ordering::SeqCst) > 0 && started.elapsed() < LAST_ANSWERS {
+            thread::sleep(Duration::from_millis(5));
         }
     }
 
@@ -49,7 +66,10 @@ impl Service {
                     return;
                 }
             };
-            if self.exchange(&request, &mut stream).is_err() || !request.keep_alive {
+            self.unanswered.fetch_add(1, Ordering::SeqCst);
+            let answered = self.exchange(&request, &mut stream);
+            self.unanswered.fetch_sub(1, Ordering::SeqCst);
+            if answered.is_err() || !request.keep_alive {
                 return;
             }
         }
@@ -96,6 +116,7 @@ impl Service {
             ("GET", "/actuator/health") => documents::actuator(faults),
             ("GET", "/version") => Response::json(200, format!("{{\"version\":\"{version}\"}}\n")),
             ("GET", "/metrics") => lock(&self.metrics).page(version),
+            ("GET", "/starts") => self.starts(),
             ("GET", "/redirect") => Response::text(302, "").with("Location", "/"),
             ("POST", "/login") => self.login(request),
             ("GET", "/me") => self.me(request),
@@ -107,6 +128,16 @@ impl Service {
                 | "/metrics" | "/redirect" | "/me",
             ) => refuse("GET, HEAD"),
             _ => documents::not_found(),
+        }
+    }
+
+    /// The versions that ran on the same data, oldest first.
+    fn starts(&self) -> Response {
+        let file = self.data.as_ref().map(|folder| folder.join(crate::others::STARTS));
+        match file.map(std::fs::read_to_string) {
+            None => documents::not_found(),
+            Some(Ok(text)) => Response::text(200, text),
+            Some(Err(problem)) => Response::text(500, format!("{problem}\n")),
         }
     }
 

@@ -128,7 +128,7 @@ pub(crate) fn finish(child: Child) -> Ran {
 }
 
 /// Cargo builds examples beside the programs.
-fn sample_service() -> String {
+pub(crate) fn sample_service() -> String {
     let programs = Path::new(env!("CARGO_BIN_EXE_waveoff")).parent().unwrap();
     let file = programs.join("examples/sample-service");
     assert!(file.exists(), "cargo build --example sample-service");

@@ -11,7 +11,12 @@ use std::path::{Path, PathBuf};
 /// `scripts/test` prints last. When `REQUIRE` (a comma separated list) names the program, its
 /// absence is a failure instead.
 pub(crate) fn part(name: &str) -> Option<PathBuf> {
-    let found = folders().map(|folder| folder.join(name)).find(|file| is_program(file));
+    part_of(name, name)
+}
+
+/// The program of a part that is named otherwise.
+pub(crate) fn part_of(name: &str, program: &str) -> Option<PathBuf> {
+    let found = folders().map(|folder| folder.join(program)).find(|file| is_program(file));
     if found.is_none() {
         skip(name, "not installed");
     }
@@ -56,9 +61,14 @@ fn target() -> PathBuf {
     test.and_then(|test| test.ancestors().nth(3).map(Path::to_path_buf)).unwrap_or_default()
 }
 
+/// What `scripts/tools.sh` installs is in here.
+pub(crate) fn tools() -> PathBuf {
+    target().join("tools")
+}
+
 fn folders() -> impl Iterator<Item = PathBuf> {
     let path = env::var_os("PATH").unwrap_or_default();
-    std::iter::once(target().join("tools/bin")).chain(env::split_paths(&path).collect::<Vec<_>>())
+    std::iter::once(tools().join("bin")).chain(env::split_paths(&path).collect::<Vec<_>>())
 }
 
 fn is_program(file: &Path) -> bool {
