@@ -214,7 +214,7 @@ pub(super) fn retire(engine: &Engine<'_>) -> anyhow::Result<()> {
             continue;
         }
         engine.held.check()?;
-        for (_, platform) in parts.in_place(Some(slot)) {
+        for (_, platform) in parts.at(Some(slot)) {
             platform.stop(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
         }
         slots::cleared(scope, state, slot).map_err(Fault::error)?;

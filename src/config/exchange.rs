@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::expectation::ExpectSpec;
-use super::transaction::{BlueGreenSpec, PortsSpec, RouterSpec, StrategySpec, TransactionSpec};
+use super::transaction::{
+    BlueGreenSpec, ComponentSpec, PortsSpec, RouterSpec, StrategySpec, TransactionSpec,
+};
 use super::values::Period;
 use super::{CheckSpec, Loaded};
 use crate::decide::naming::Name;
@@ -24,12 +26,10 @@ fn wrong(key: &str, what: impl Into<String>, hint: impl Into<String>) -> Result<
 pub fn validate(loaded: &Loaded, spec: &TransactionSpec, service: &str) -> anyhow::Result<()> {
     let found = parts(loaded, spec).and_then(|()| times(spec)).and_then(|()| {
         match (&spec.strategy, &spec.router) {
-            (Some(StrategySpec::BlueGreen(own)), Some(router)) => {
-                let components = components(spec, service);
-                slots(own, &components)
-                    .and_then(|()| address(loaded, router))
-                    .and_then(|()| proof(loaded))
-            }
+            (Some(StrategySpec::BlueGreen(own)), Some(router)) => switched(spec)
+                .and_then(|()| slots(own, &components(spec, service), &in_place(spec)))
+                .and_then(|()| address(loaded, router))
+                .and_then(|()| proof(loaded)),
             (Some(StrategySpec::BlueGreen(_)), None) => wrong(
                 "strategy.blue-green",
                 "nothing sends requests to the slots",
@@ -72,12 +72,34 @@ fn parts(loaded: &Loaded, spec: &TransactionSpec) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The names of the parts of a release, in order.
+/// Something must be in the slots, or the traffic would be switched between nothing and nothing.
+fn switched(spec: &TransactionSpec) -> Result<(), Mistake> {
+    match &spec.components {
+        Some(list) if list.0.iter().all(|component| component.in_place) => wrong(
+            "components",
+            "all of them are `in-place`, so nothing would be in the slots",
+            "leave `in-place` out where requests are answered, or write `strategy: rolling`",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The names of the parts of a release that are started in slots, in order.
 fn components(spec: &TransactionSpec, service: &str) -> Vec<String> {
     match &spec.components {
-        Some(list) => list.0.iter().map(|component| component.name.clone()).collect(),
+        Some(list) => names(list.0.iter().filter(|component| !component.in_place)),
         None => vec![service.to_owned()],
     }
+}
+
+/// The names of those that stay outside of the slots.
+fn in_place(spec: &TransactionSpec) -> Vec<String> {
+    let list = spec.components.iter().flat_map(|list| &list.0);
+    names(list.filter(|component| component.in_place))
+}
+
+fn names<'a>(components: impl Iterator<Item = &'a ComponentSpec>) -> Vec<String> {
+    components.map(|component| component.name.clone()).collect()
 }
 
 /// Numbers with which nothing would ever be looked at, or decided.
@@ -103,8 +125,8 @@ fn times(spec: &TransactionSpec) -> Result<(), Mistake> {
     }
 }
 
-/// Two slots, and a port of its own for each component in each of them.
-fn slots(own: &BlueGreenSpec, components: &[String]) -> Result<(), Mistake> {
+/// Two slots, and a port of its own in each of them for each component that is started there.
+fn slots(own: &BlueGreenSpec, components: &[String], in_place: &[String]) -> Result<(), Mistake> {
     const KEY: &str = "strategy.blue-green.slots";
     if own.slots.len() != 2 {
         let what = format!("two slots take turns, and there are {}", own.slots.len());
@@ -116,7 +138,7 @@ fn slots(own: &BlueGreenSpec, components: &[String]) -> Result<(), Mistake> {
         if let Err(why) = slot.parse::<Name>() {
             return wrong(KEY, why, "write it like `blue`");
         }
-        for (component, port) in covering(&key, ports, components)? {
+        for (component, port) in covering(&key, ports, components, in_place)? {
             let place = format!("{component} in {slot}");
             if port == 0 {
                 return wrong(&key, "0 is no port", "write a port of 1 or more");
@@ -135,6 +157,7 @@ fn covering<'a>(
     key: &str,
     ports: &'a PortsSpec,
     components: &'a [String],
+    in_place: &[String],
 ) -> Result<Vec<(&'a str, u16)>, Mistake> {
     let each: Vec<String> = components.iter().map(|name| format!("{name}: 8001")).collect();
     let hint = format!("write a port for each component, like `{{ {} }}`", each.join(", "));
@@ -147,6 +170,9 @@ fn covering<'a>(
             let missing = all.iter().find(|name| !ports.contains_key(*name));
             let unknown = ports.keys().find(|name| !all.contains(name));
             match (missing, unknown) {
+                (_, Some(name)) if in_place.contains(name) => {
+                    format!("`{name}` is `in-place`: it stays outside of the slots")
+                }
                 (_, Some(name)) => format!("there is no component `{name}`"),
                 (Some(name), _) => format!("the component `{name}` has no port"),
                 (None, None) => return Ok(ports.iter().map(|(n, p)| (n.as_str(), *p)).collect()),

@@ -11,6 +11,16 @@ const ROUTER: &str =
     "router: { nginx: { include: /etc/nginx/shop.conf, url: 'http://localhost' } }\n";
 const SLOTS: &str = "strategy: { blue-green: { slots: { blue: 8001, green: 8002 } } }\n";
 
+const WITH_WORKER: &str = "\
+components:
+  - { name: web, platform: { command: { deploy: [./web], stop: [./stop] } } }
+  - { name: worker, in-place: true, platform: { command: { deploy: [./worker] } } }
+";
+const ONLY_WORKERS: &str = "\
+components:
+  - { name: worker, in-place: true, platform: { command: { deploy: [./worker] } } }
+";
+
 fn read(lines: &str) -> anyhow::Result<()> {
     let loaded = parse("waveoff.yml", &format!("version: 1\n{lines}"), |_| None)?;
     let spec = loaded.transaction()?;
@@ -53,6 +63,10 @@ strategy:
         "capture: { slower: 150% }\n",
         &[CHECKS, ROUTER, SLOTS].concat(),
         &[CHECKS, ROUTER, components].concat(),
+        &[CHECKS, ROUTER, SLOTS, WITH_WORKER].concat(),
+        WITH_WORKER,
+        // Nothing is beside anything without slots.
+        ONLY_WORKERS,
     ] {
         read(lines).unwrap();
     }
@@ -106,6 +120,21 @@ components:
 ";
     let lines = [CHECKS, ROUTER, SLOTS, components].concat();
     let parts = ["slots.blue: one port is not enough for 2 components", "{ api: 8001, web: 8001 }"];
+    all_in(&parts, &refused(&lines), &lines);
+}
+
+#[test]
+fn d4_what_stays_outside_of_the_slots_has_no_port_there_and_is_not_all_there_is() {
+    let named = "\
+strategy:
+  blue-green:
+    slots: { blue: { web: 8001, worker: 8011 }, green: { web: 8002, worker: 8012 } }
+";
+    let lines = [CHECKS, ROUTER, named, WITH_WORKER].concat();
+    let parts = ["slots.blue: `worker` is `in-place`: it stays outside", "like `{ web: 8001 }`"];
+    all_in(&parts, &refused(&lines), &lines);
+    let lines = [CHECKS, ROUTER, SLOTS, ONLY_WORKERS].concat();
+    let parts = ["waveoff.yml: components: all of them are `in-place`", "strategy: rolling"];
     all_in(&parts, &refused(&lines), &lines);
 }
 

@@ -39,6 +39,9 @@ pub struct ComponentSpec {
     pub name: String,
     /// How it is started.
     pub platform: PlatformSpec,
+    /// Whether it stays outside of the slots and is restarted in place, since it must not run twice, as a worker; without slots all are.
+    #[serde(default)]
+    pub in_place: bool,
 }
 
 /// How a release takes the place of another one (read in `forms`, as a word or a map).

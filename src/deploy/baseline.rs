@@ -8,7 +8,7 @@ use crate::checks::Target;
 use crate::decide::capture::{Finding, Terms, compare};
 use crate::decide::history::Release;
 use crate::decide::journal::Begun;
-use crate::decide::plan::Slot;
+use crate::decide::plan::Act;
 use crate::decide::verdict::Severity;
 use crate::host::clock;
 
@@ -16,12 +16,12 @@ impl Hands<'_> {
     /// Keeps what is known of the failed release, before anything is taken back. Nothing here may
     /// take long: what failed is still live.
     pub fn witness(&mut self, begun: &Begun, reason: &str) {
-        let slots = self.parts.slots.iter().map(Some);
-        let places: Vec<Option<&Slot>> =
-            if self.parts.slots.is_empty() { vec![None] } else { slots.collect() };
-        // The one that was started last is the one that failed.
-        let mut lines = places.into_iter().map(|slot| self.parts.diagnostics(slot));
-        self.diagnostics = lines.next_back().unwrap_or_default();
+        let mut views = begun.plan.forward.iter().filter_map(|operation| match &operation.act {
+            Act::Verify { view, .. } => Some(view),
+            _ => None,
+        });
+        let lines = views.next_back().map(|view| self.parts.diagnostics(view, &begun.release));
+        self.diagnostics = lines.unwrap_or_default();
         if self.keeps_forensics {
             self.keep_evidence(begun, reason);
         }

@@ -103,7 +103,7 @@ fn occupant(
     history: &History,
 ) -> Option<Option<Release>> {
     let noted = occupants.get(&slot.name).map(|occupant| occupant.release.clone());
-    let all = parts.in_place(Some(slot)).into_iter().map(|(_, platform)| platform.running());
+    let all = parts.at(Some(slot)).into_iter().map(|(_, platform)| platform.running());
     let all: Vec<Running> = all.collect();
     if all.iter().all(|running| *running == Running::Nothing) {
         return Some(None);

@@ -30,7 +30,7 @@ pub fn describe(parts: &Parts, spec: &TransactionSpec, act: &Act) -> Vec<String>
             let order = Order { release, previous: over.as_ref(), direction: *direction };
             return match parts.platform(component, slot.as_ref()) {
                 Ok(platform) => {
-                    let several = parts.components.len() > 1;
+                    let several = parts.count() > 1;
                     let of = if several { format!("{component}: ") } else { String::new() };
                     platform.plan(&order).into_iter().map(|line| format!("{of}{line}")).collect()
                 }

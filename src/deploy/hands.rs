@@ -249,13 +249,7 @@ impl Hands<'_> {
     }
 
     fn contradiction(&self, release: &Release, view: &View) -> Option<String> {
-        match view {
-            View::InPlace => self.parts.contradiction_in(None, release),
-            View::Slot { slot } | View::Router { slot: Some(slot) } => {
-                self.parts.contradiction_in(Some(slot), release)
-            }
-            View::Router { slot: None } => None,
-        }
+        self.parts.contradiction_in(view, release)
     }
 
     fn watch(

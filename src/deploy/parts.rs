@@ -6,7 +6,9 @@ use super::commands::Commands;
 use super::forensics::Trace;
 use super::state::{Scope, State};
 use crate::config::pipeline::PlatformSpec;
-use crate::config::transaction::{BlueGreenSpec, PortsSpec, StrategySpec, TransactionSpec};
+use crate::config::transaction::{
+    BlueGreenSpec, ComponentSpec, PortsSpec, StrategySpec, TransactionSpec,
+};
 use crate::config::{CheckSpec, Loaded};
 use crate::decide::history::Release;
 use crate::decide::plan::{Direction, Slot, View};
@@ -18,8 +20,11 @@ use crate::routers::{self, Active, Router};
 
 /// The parts of a service.
 pub struct Parts {
-    /// The names of the components, in the order in which they are deployed.
+    /// The names of the components, in the order in which they are deployed. Where there are slots,
+    /// those that are started in them.
     pub components: Vec<String>,
+    /// The names of those that stay outside of the slots and are restarted in their place.
+    pub in_place: Vec<String>,
     /// The slots, by name; none where releases take each other's place.
     pub slots: Vec<Slot>,
     /// What sends requests to a slot.
@@ -40,14 +45,19 @@ impl Parts {
         state: &State,
     ) -> anyhow::Result<Self> {
         let specs = components(loaded, spec, scope)?;
-        let components: Vec<String> = specs.iter().map(|(name, _)| name.clone()).collect();
-        let slots = match &spec.strategy {
-            Some(StrategySpec::BlueGreen(spec)) => slots(spec, &components),
-            _ => Vec::new(),
+        let blue_green = match &spec.strategy {
+            Some(StrategySpec::BlueGreen(spec)) => Some(spec),
+            _ => None,
         };
+        let stays = |part: &Part| part.in_place && blue_green.is_some();
+        let (outside, switched): (Vec<&Part>, Vec<&Part>) = specs.iter().partition(|p| stays(p));
+        let names = |of: Vec<&Part>| of.into_iter().map(|part| part.name.clone()).collect();
+        let (in_place, components): (Vec<String>, Vec<String>) = (names(outside), names(switched));
+        let slots = blue_green.map(|spec| slots(spec, &components)).unwrap_or_default();
         let several = specs.len() > 1;
         let mut platforms = BTreeMap::new();
-        for (name, spec) in &specs {
+        for part in &specs {
+            let Part { name, platform: spec, .. } = part;
             let component = several.then(|| name.clone());
             let mut add = |slot: Option<&Slot>| {
                 let port = slot.and_then(|slot| slot.ports.get(name)).copied();
@@ -57,15 +67,17 @@ impl Parts {
                 platforms.insert((name.clone(), slot.map(|slot| slot.name.clone())), platform);
                 anyhow::Ok(())
             };
-            if slots.is_empty() {
+            if blue_green.is_none() || stays(part) {
                 add(None)?;
+            } else {
+                slots.iter().try_for_each(|slot| add(Some(slot)))?;
             }
-            slots.iter().try_for_each(|slot| add(Some(slot)))?;
         }
         let public = loaded.config.public.clone();
         let router = spec.router.as_ref();
         let router = router.map(|spec| routers::of(spec, scope, state, public.as_deref()));
-        Ok(Self { components, slots, router: router.transpose()?, platforms, public })
+        let router = router.transpose()?;
+        Ok(Self { components, in_place, slots, router, platforms, public })
     }
 
     /// The platform of a component in a place.
@@ -87,10 +99,28 @@ impl Parts {
         self.slots.iter().find(|slot| slot.name == name)
     }
 
-    /// The platforms of all components in a place.
-    pub fn in_place(&self, slot: Option<&Slot>) -> Vec<(&str, &dyn Platform)> {
-        let all = self.components.iter();
+    /// The platforms of all components in a place: a slot, or outside of any.
+    pub fn at(&self, slot: Option<&Slot>) -> Vec<(&str, &dyn Platform)> {
+        let all = self.components.iter().chain(&self.in_place);
         all.filter_map(|name| Some((name.as_str(), self.platform(name, slot).ok()?))).collect()
+    }
+
+    /// The platforms of all components that are seen from somewhere. What stays outside of the
+    /// slots serves together with the slot that gets the traffic.
+    pub fn seen(&self, view: &View) -> Vec<(&str, &dyn Platform)> {
+        match view {
+            View::InPlace => self.at(None),
+            View::Slot { slot } => self.at(Some(slot)),
+            View::Router { slot } => {
+                let inside = slot.iter().flat_map(|slot| self.at(Some(slot)));
+                inside.chain(self.at(None)).collect()
+            }
+        }
+    }
+
+    /// How many parts a release has.
+    pub fn count(&self) -> usize {
+        self.components.len() + self.in_place.len()
     }
 
     /// The slot that gets the traffic; none where there are no slots, or none of them gets it.
@@ -109,14 +139,12 @@ impl Parts {
 
     /// What each component runs of what gets the requests, as far as it can be known.
     pub fn serving(&self, commands: &Commands<'_>) -> Vec<(&str, Running)> {
-        let unknown = || self.components.iter().map(|name| (name.as_str(), Running::Unknown));
-        let slot = match self.active(commands) {
-            Ok(None) if !self.slots.is_empty() => return unknown().collect(),
-            Err(_) => return unknown().collect(),
-            Ok(slot) => slot,
-        };
-        let all = self.in_place(slot);
-        all.into_iter().map(|(name, platform)| (name, platform.running())).collect()
+        let slot = self.active(commands).ok().flatten();
+        let lost = !self.slots.is_empty() && slot.is_none();
+        let unknown =
+            self.components.iter().filter(|_| lost).map(|name| (&**name, Running::Unknown));
+        let all = self.seen(&self.view_of(slot)).into_iter();
+        unknown.chain(all.map(|(name, platform)| (name, platform.running()))).collect()
     }
 
     /// The version that serves, when all components agree on it.
@@ -136,16 +164,16 @@ impl Parts {
         contradiction(&self.serving(commands), release)
     }
 
-    /// What contradicts that this release runs in a place, in words.
-    pub fn contradiction_in(&self, slot: Option<&Slot>, release: &Release) -> Option<String> {
-        let all = self.in_place(slot).into_iter();
+    /// What contradicts that this release runs where it is seen from somewhere, in words.
+    pub fn contradiction_in(&self, view: &View, release: &Release) -> Option<String> {
+        let all = self.seen(view).into_iter();
         let running: Vec<_> = all.map(|(name, platform)| (name, platform.running())).collect();
         contradiction(&running, release)
     }
 
     /// Where `path` checks are asked.
     pub fn base_url(&self, view: &View) -> Option<String> {
-        let own = |slot| self.in_place(slot).into_iter().find_map(|(_, p)| p.base_url());
+        let own = |slot| self.at(slot).into_iter().find_map(|(_, p)| p.base_url());
         match view {
             View::InPlace => own(None).or_else(|| self.public.clone()),
             View::Slot { slot } => own(Some(slot)),
@@ -158,12 +186,7 @@ impl Parts {
 
     /// What the platforms themselves can tell of how a release is, seen from somewhere.
     pub fn checks(&self, view: &View) -> Vec<CheckSpec> {
-        let slot = match view {
-            View::InPlace => None,
-            View::Slot { slot } | View::Router { slot: Some(slot) } => Some(slot),
-            View::Router { slot: None } => return Vec::new(),
-        };
-        self.in_place(slot).into_iter().flat_map(|(_, platform)| platform.checks()).collect()
+        self.seen(view).into_iter().flat_map(|(_, platform)| platform.checks()).collect()
     }
 
     /// Makes ready what a release needs, for all components, while nothing is changed yet. Gives
@@ -180,7 +203,7 @@ impl Parts {
         let order = Order { release, previous: None, direction };
         let mut digests = release.digests.clone();
         // What is made ready for one slot serves for the other.
-        for (_, platform) in self.in_place(self.slots.first()) {
+        for (_, platform) in self.seen(&self.view_of(self.slots.first())) {
             digests.extend(platform.prepare(&order, commands)?);
         }
         let mut known = std::collections::BTreeSet::new();
@@ -190,17 +213,22 @@ impl Parts {
 
     /// From where a release is looked at when nothing is being changed.
     pub fn view(&self) -> View {
-        if self.slots.is_empty() { View::InPlace } else { View::Router { slot: None } }
+        self.view_of(None)
     }
 
-    /// The process that should be serving, where there is exactly one that can be known.
+    /// From where a release is looked at when a slot gets the requests.
+    fn view_of(&self, slot: Option<&Slot>) -> View {
+        if self.slots.is_empty() { View::InPlace } else { View::Router { slot: slot.cloned() } }
+    }
+
+    /// The process that should be answering, where there is exactly one that can be known.
     pub fn process(&self, view: &View) -> Option<Started> {
         let slot = match view {
             View::InPlace => None,
             View::Slot { slot } | View::Router { slot: Some(slot) } => Some(slot),
             View::Router { slot: None } => return None,
         };
-        let all = self.in_place(slot);
+        let all = self.at(slot);
         if all.len() == 1 { all.first().and_then(|(_, platform)| platform.process()) } else { None }
     }
 
@@ -216,9 +244,14 @@ impl Parts {
             .collect()
     }
 
-    /// The last lines of what the components wrote in a place.
-    pub fn diagnostics(&self, slot: Option<&Slot>) -> Vec<String> {
-        let all = self.in_place(slot);
+    /// The last lines of what the components of a release wrote, seen from somewhere: not of those
+    /// that are known to run another one still.
+    pub fn diagnostics(&self, view: &View, release: &Release) -> Vec<String> {
+        let is_other = |platform: &dyn Platform| matches!(platform.running(), Running::Version(v) if !same_version(&v, &release.version));
+        let mut all = self.seen(view);
+        all.retain(|(name, platform)| {
+            !self.in_place.iter().any(|n| n == name) || !is_other(*platform)
+        });
         let several = all.len() > 1;
         let lines = all.into_iter().flat_map(|(name, platform)| {
             let lines = platform.diagnostics().into_iter();
@@ -228,17 +261,27 @@ impl Parts {
     }
 }
 
-fn components(
-    loaded: &Loaded,
-    spec: &TransactionSpec,
-    scope: &Scope,
-) -> anyhow::Result<Vec<(String, PlatformSpec)>> {
-    match &spec.components {
-        None => Ok(vec![(scope.service.to_string(), platforms::named(&loaded.config, spec)?)]),
-        Some(list) => {
-            Ok(list.0.iter().map(|one| (one.name.clone(), one.platform.clone())).collect())
-        }
-    }
+/// A component of the configuration.
+struct Part {
+    name: String,
+    platform: PlatformSpec,
+    /// Whether it stays outside of the slots, where there are any.
+    in_place: bool,
+}
+
+/// The components, in the order in which they are deployed. A platform that has parts of both kinds
+/// becomes two of them here.
+fn components(loaded: &Loaded, spec: &TransactionSpec, scope: &Scope) -> anyhow::Result<Vec<Part>> {
+    let Some(list) = &spec.components else {
+        let (name, platform) = (scope.service.to_string(), platforms::named(&loaded.config, spec)?);
+        return Ok(vec![Part { name, platform, in_place: false }]);
+    };
+    let part = |one: &ComponentSpec| Part {
+        name: one.name.clone(),
+        platform: one.platform.clone(),
+        in_place: one.in_place,
+    };
+    Ok(list.0.iter().map(part).collect())
 }
 
 fn slots(spec: &BlueGreenSpec, components: &[String]) -> Vec<Slot> {

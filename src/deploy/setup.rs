@@ -71,6 +71,7 @@ pub fn setup(
     Setup {
         service: scope.service.to_string(),
         components: parts.components.clone(),
+        in_place: parts.in_place.clone(),
         strategy,
         migration: spec.migrate.as_ref().map(|spec| Migration {
             restorable: spec.restore.is_some(),

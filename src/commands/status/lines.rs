@@ -78,9 +78,9 @@ fn running(lines: &mut Lines, history: &History, traffic: &Traffic) {
     if let Some(since) = since {
         line("since", since);
     }
-    let serving = traffic.serving();
-    if serving.len() > 1 && traffic.words().is_none() {
-        for (name, running) in serving {
+    let outside = traffic.outside();
+    if outside.len() > 1 || traffic.words().is_some() {
+        for (name, running) in outside {
             line("component", format!("{name}: {}", word(running)));
         }
     }

@@ -3,7 +3,7 @@
 use super::super::Session;
 use super::super::site::Site;
 use crate::decide::history::Release;
-use crate::decide::plan::Slot;
+use crate::decide::plan::{Slot, View};
 use crate::decide::words::same_version;
 use crate::deploy::commands::Commands;
 use crate::deploy::parts::Parts;
@@ -18,8 +18,10 @@ pub(super) type Runs = (String, Running);
 pub(super) struct Traffic {
     /// What the router says; none where there are no slots.
     active: Option<Result<Active, String>>,
-    /// What each component runs in each slot, or in its only place.
-    places: Vec<(Option<String>, Vec<Runs>)>,
+    /// What each component runs in each slot.
+    slots: Vec<(String, Vec<Runs>)>,
+    /// What each component runs outside of any slot.
+    outside: Vec<Runs>,
     /// What was noted of the slots.
     pub(super) noted: Result<Occupants, String>,
 }
@@ -33,17 +35,13 @@ impl Traffic {
             let commands = Commands::looking(session);
             router.active(slots, &commands).map_err(|trouble| trouble.reason)
         });
-        let place = |slot: Option<&Slot>| {
-            let all = site.parts.in_place(slot).into_iter();
-            let runs = all.map(|(name, platform)| (name.to_owned(), platform.running())).collect();
-            (slot.map(|slot| slot.name.clone()), runs)
+        let runs = |slot: Option<&Slot>| {
+            let all = site.parts.at(slot).into_iter();
+            all.map(|(name, platform)| (name.to_owned(), platform.running())).collect()
         };
-        let places = if slots.is_empty() {
-            vec![place(None)]
-        } else {
-            slots.iter().map(|s| place(Some(s))).collect()
-        };
-        Self { active, places, noted: slots::read(&site.scope, &site.state) }
+        let slots = slots.iter().map(|slot| (slot.name.clone(), runs(Some(slot)))).collect();
+        let noted = slots::read(&site.scope, &site.state);
+        Self { active, slots, outside: runs(None), noted }
     }
 
     /// The slot that gets the traffic, when that is known and one gets it.
@@ -70,18 +68,22 @@ impl Traffic {
 
     /// The slots, with what each component runs there.
     pub(super) fn slots(&self) -> impl Iterator<Item = (&str, &[Runs])> {
-        self.places.iter().filter_map(|(name, runs)| Some((name.as_deref()?, runs.as_slice())))
+        self.slots.iter().map(|(name, runs)| (name.as_str(), runs.as_slice()))
+    }
+
+    /// What each component runs outside of any slot.
+    pub(super) fn outside(&self) -> &[Runs] {
+        &self.outside
     }
 
     /// What each component runs of what gets the requests; nothing where that is not known.
-    pub(super) fn serving(&self) -> &[Runs] {
-        let wanted = match &self.active {
+    fn serving(&self) -> Vec<&Runs> {
+        let inside = match &self.active {
             None => None,
-            Some(Ok(Active::Slot(name))) => Some(name.as_str()),
-            Some(_) => return &[],
+            Some(Ok(Active::Slot(name))) => self.slots.iter().find(|(known, _)| known == name),
+            Some(_) => return Vec::new(),
         };
-        let found = self.places.iter().find(|(name, _)| name.as_deref() == wanted);
-        found.map_or(&[], |(_, runs)| runs.as_slice())
+        inside.iter().flat_map(|(_, runs)| runs).chain(&self.outside).collect()
     }
 
     /// The version that serves: what the components say, else what `ledger` says where none of
@@ -103,9 +105,10 @@ impl Traffic {
     /// What contradicts that this release serves, in words.
     pub(super) fn contradiction(&self, site: &Site, release: &Release) -> Option<String> {
         match &self.active {
-            None => site.parts.contradiction_in(None, release),
+            None => site.parts.contradiction_in(&View::InPlace, release),
             Some(Ok(Active::Slot(name))) => {
-                site.parts.contradiction_in(Some(site.parts.slot(name)?), release)
+                let slot = Some(site.parts.slot(name)?.clone());
+                site.parts.contradiction_in(&View::Router { slot }, release)
             }
             Some(Ok(Active::Other(what))) => {
                 Some(format!("the traffic goes to none of the slots: {what}"))

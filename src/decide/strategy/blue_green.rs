@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use super::operations::{
-    Behind, clear, compare, in_words, migrate, millis, pause, place, restore, retire, verify, watch,
+    Behind, bring_back, clear, compare, in_words, migrate, millis, pause, place, restore, retire,
+    verify, watch,
 };
 use super::{Current, Exchange, Refusal, Return, Setup, Wanted};
 use crate::decide::history::Release;
@@ -47,18 +48,22 @@ impl Exchange for BlueGreen {
         let switch = Operation { undo: route.as_ref().map(switch_back), ..switch(release, idle) };
         let through = View::Router { slot: Some(idle.clone()) };
         let watch = watch(release, through.clone(), (self.watch, self.interval, self.failures));
+        let stay = Stay::of(setup, current, (route.as_ref(), back), behind);
         let forward = migrate
             .into_iter()
             .chain(start(setup, current, release, idle, route.is_some()))
             .chain([verify(release, in_slot(idle), self.health_check_timeout)])
             .chain(pause(self.traffic_switch_delay, "the traffic switch"))
             .chain(self.open(idle, behind).filter(|_| route.is_some()))
+            .chain(stay.start(setup, current, release))
             .chain([switch, verify(release, through, None)])
             .chain(watch)
             .collect();
         let restored = back.map_or_else(Vec::new, |back| {
             let view = View::Router { slot: way.slot.cloned() };
-            [verify(back, view, None)].into_iter().chain(compare(setup, back)).collect()
+            let places = stay.restored(setup, release);
+            let proof = [verify(back, view, None)].into_iter().chain(compare(setup, back));
+            places.into_iter().chain(proof).collect()
         });
         let cleanup = self.leave(setup, current, idle);
         Ok(Plan { back: back.cloned(), forward, restored, cleanup, ..Plan::default() })
@@ -66,7 +71,7 @@ impl Exchange for BlueGreen {
 
     /// The database first, then the code: a release is not even well in its slot with a database
     /// that does not fit it. Nothing waits or is watched on the way, since what has the traffic
-    /// has failed.
+    /// has failed; nor does the traffic wait for what stays outside of the slots.
     fn rollback(
         &self,
         setup: &Setup,
@@ -97,6 +102,7 @@ impl Exchange for BlueGreen {
             forward.push(verify(target, in_slot(slot), self.health_check_timeout));
             forward.push(switch(target, slot));
         }
+        forward.extend(bring_back(setup, &setup.in_place, (target, way.failed)));
         forward.push(verify(target, View::Router { slot: Some(slot.clone()) }, None));
         forward.extend(compare(setup, target));
         let other = self.slots.iter().find(|other| *other != slot);
@@ -120,6 +126,52 @@ enum Stake {
     Other,
     /// What is live, or may be.
     Live,
+}
+
+/// What becomes of the parts that stay outside of the slots.
+struct Stay<'a> {
+    /// The release that comes back there; none when what was started there is left.
+    back: Option<&'a Release>,
+    /// Whether it comes back behind everything else, as in place: when the database is taken back,
+    /// since old code may not even start with one that it does not know, and when it is not what
+    /// runs there.
+    together: bool,
+}
+
+impl<'a> Stay<'a> {
+    /// `back` is what the traffic goes back to. When nothing answers there any more, what is live
+    /// may still run outside of the slots: that comes back if the database is none of its worries.
+    fn of(
+        setup: &Setup,
+        current: &'a Current,
+        (route, back): (Option<&Route>, Option<&'a Release>),
+        behind: Behind,
+    ) -> Self {
+        let fits = setup.migration.is_none_or(|migration| migration.compatible);
+        let live = current.live.as_ref();
+        let back = back.or(live.filter(|_| fits)).filter(|_| route.is_some());
+        let is_live = live.zip(back).is_some_and(|(live, back)| live.is_same(back));
+        Self { back, together: behind == Behind::Restored || !is_live }
+    }
+
+    /// Starts a release there, right before the traffic is switched: as late as the idle slot's
+    /// checks allow, and so that the traffic goes back first when this is taken back.
+    fn start(&self, setup: &Setup, current: &Current, release: &Release) -> Vec<Operation> {
+        let back = self.back.filter(|_| !self.together);
+        let places = setup.in_place.iter().map(|component| {
+            let releases = (release, current.live.as_ref());
+            let forward = place(setup, component, None, releases, Direction::Forward);
+            let undo = |back| place(setup, component, None, (back, Some(release)), Direction::Back);
+            Operation { undo: back.map(|back| undo(back).act), ..forward }
+        });
+        places.collect()
+    }
+
+    /// What comes back behind everything else.
+    fn restored(&self, setup: &Setup, release: &Release) -> Vec<Operation> {
+        let back = self.back.filter(|_| self.together);
+        back.map_or_else(Vec::new, |back| bring_back(setup, &setup.in_place, (back, release)))
+    }
 }
 
 /// What there is to come back to.
@@ -299,3 +351,7 @@ fn switch(release: &Release, slot: &Slot) -> Operation {
 #[cfg(test)]
 #[path = "blue_green_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "outside_tests.rs"]
+mod outside_tests;

@@ -15,6 +15,7 @@ pub(crate) fn rolling() -> Setup {
     Setup {
         service: "shop".into(),
         components: vec!["shop".into()],
+        in_place: Vec::new(),
         strategy: Strategy::Rolling(Rolling {
             watch: Duration::from_secs(30),
             interval: Duration::from_secs(10),
@@ -60,6 +61,10 @@ pub(crate) const ONE_WAY: Migration =
 impl Setup {
     pub(crate) fn of(self, components: &[&str]) -> Self {
         Self { components: components.iter().map(|name| (*name).into()).collect(), ..self }
+    }
+
+    pub(crate) fn beside(self, in_place: &[&str]) -> Self {
+        Self { in_place: in_place.iter().map(|name| (*name).into()).collect(), ..self }
     }
 
     pub(crate) fn migrating(self, migration: Migration) -> Self {

@@ -23,8 +23,11 @@ pub struct Setup {
     /// The service.
     pub service: String,
     /// The parts of a release, at least one, in the order in which they are deployed. A lone one has
-    /// the service's name.
+    /// the service's name. Where there are slots, those that are started in them.
     pub components: Vec<String>,
+    /// The parts that stay outside of the slots, since they must not run twice: they are restarted
+    /// in their place. None where there are no slots.
+    pub in_place: Vec<String>,
     /// How a release takes the place of another one.
     pub strategy: Strategy,
     /// What changes the database, when something does.

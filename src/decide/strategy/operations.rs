@@ -102,6 +102,17 @@ pub(super) fn place(
     Operation::new(name, Act::Place { component, slot, release, over: over.cloned(), direction })
 }
 
+/// Starts a release again in the place of each of these parts, the last one first.
+pub(super) fn bring_back(
+    setup: &Setup,
+    components: &[String],
+    (release, over): (&Release, &Release),
+) -> Vec<Operation> {
+    let all = components.iter().rev();
+    let releases = (release, Some(over));
+    all.map(|component| place(setup, component, None, releases, Direction::Back)).collect()
+}
+
 /// Waits until a release is well.
 pub(super) fn verify(release: &Release, view: View, limit: Option<Duration>) -> Operation {
     let name = format!("verify {}{}", release.version, seen(&view));
@@ -171,7 +182,11 @@ pub(super) fn in_words(length: Duration) -> String {
 
 /// A component's name where there are several.
 fn of(setup: &Setup, component: &str) -> String {
-    if setup.components.len() > 1 { format!(" of {component}") } else { String::new() }
+    if setup.components.len() + setup.in_place.len() > 1 {
+        format!(" of {component}")
+    } else {
+        String::new()
+    }
 }
 
 fn within(slot: Option<&Slot>) -> String {

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::operations::{Behind, compare, migrate, pause, place, restore, verify, watch};
+use super::operations::{
+    Behind, bring_back, compare, migrate, pause, place, restore, verify, watch,
+};
 use super::{Current, Exchange, Refusal, Return, Setup, Wanted};
 use crate::decide::history::Release;
 use crate::decide::plan::{Act, Direction, Operation, Plan, View};
@@ -61,8 +63,9 @@ impl Exchange for Rolling {
             .chain(watch)
             .collect();
         let restored = back.map_or_else(Vec::new, |back| {
-            let places = bring_back(setup, back, release).filter(|_| together);
-            places.chain(self.prove(setup, back)).collect()
+            let places = || bring_back(setup, &setup.components, (back, release));
+            let places = if together { places() } else { Vec::new() };
+            places.into_iter().chain(self.prove(setup, back)).collect()
         });
         Ok(Plan { back: back.cloned(), forward, restored, ..Plan::default() })
     }
@@ -72,7 +75,7 @@ impl Exchange for Rolling {
     /// taken back.
     fn rollback(&self, setup: &Setup, _: &Current, way: &Return<'_>) -> Result<Plan, Refusal> {
         let restore = restore(setup, way)?.into_iter();
-        let places = bring_back(setup, way.target, way.failed);
+        let places = bring_back(setup, &setup.components, (way.target, way.failed));
         let forward = restore.chain(places).chain(self.prove(setup, way.target)).collect();
         Ok(Plan { forward, ..Plan::default() })
     }
@@ -87,12 +90,6 @@ impl Rolling {
             .chain(compare(setup, release))
             .collect()
     }
-}
-
-/// Starts a release in all parts, the last one first.
-fn bring_back(setup: &Setup, release: &Release, over: &Release) -> impl Iterator<Item = Operation> {
-    let all = setup.components.iter().rev();
-    all.map(move |component| place(setup, component, None, (release, Some(over)), Direction::Back))
 }
 
 /// What is kept is where a rollback goes to.

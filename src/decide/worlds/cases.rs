@@ -35,9 +35,14 @@ pub(super) fn any(dice: &mut Dice) -> Option<Case> {
     let all = ["api", "web", "job"].map(String::from);
     let components = all[..dice.one(&[1, 2, 3])].to_vec();
     let strategy = if dice.coin() { rolling(dice) } else { blue_green(dice, &components) };
+    let mut in_place = ["worker", "beat"].map(String::from)[..dice.one(&[0, 1, 2])].to_vec();
+    if matches!(strategy, Strategy::Rolling(_)) {
+        in_place.clear();
+    }
     let setup = Setup {
         service: "shop".into(),
         components,
+        in_place,
         strategy,
         migration: dice.coin().then(|| Migration {
             restorable: dice.coin(),
@@ -84,6 +89,7 @@ fn length(dice: &mut Dice) -> Duration {
 fn empty(setup: &Setup) -> World {
     World {
         components: setup.components.clone(),
+        in_place: setup.in_place.clone(),
         running: BTreeMap::new(),
         traffic: setup.components.iter().map(|name| (name.clone(), ELSEWHERE.into())).collect(),
         schema: Schema::Old,
@@ -107,6 +113,13 @@ fn slots(setup: &Setup) -> &[Slot] {
 fn fill(world: &mut World, place: &str, versions: &[Option<&str>]) {
     for (component, version) in world.components.clone().iter().zip(versions.iter().cycle()) {
         world.put(place, component, *version);
+    }
+}
+
+/// What runs outside of the slots, for each component there.
+fn fill_outside(world: &mut World, versions: &[Option<&str>]) {
+    for (component, version) in world.in_place.clone().iter().zip(versions.iter().cycle()) {
+        world.put(PLACE, component, *version);
     }
 }
 
@@ -150,6 +163,13 @@ fn deployment(setup: Setup, dice: &mut Dice) -> Option<Case> {
     };
     let torn = running == Some("x") && dice.coin();
     fill(&mut world, home, &if torn { [running, None] } else { [running, running] });
+    // What stays outside may have crashed, and so may what has the traffic.
+    let crashed = dice.percent(10);
+    let second = if crashed { dice.one(&[None, Some("v0")]) } else { running };
+    fill_outside(&mut world, &[running, second]);
+    if home != PLACE && dice.percent(5) {
+        fill(&mut world, home, &[None]);
+    }
     if running == Some(NEW) && world.migrates {
         (world.schema, world.before) = (Schema::New, Schema::New);
     }
@@ -212,6 +232,7 @@ fn return_of(setup: Setup, dice: &mut Dice) -> Option<Case> {
         fill(&mut world, home, &[Some(here)]);
         let torn = there == Some("v0") && dice.coin();
         fill(&mut world, other, &if torn { [there, None] } else { [there, there] });
+        fill_outside(&mut world, &dice.one(&[[Some(NEW), Some(NEW)], [Some(NEW), Some("v1")]]));
     }
     let current = Current { live: Some(failed.clone()), ..survey(&setup, &world, dice) };
     let done = Migrated { release: failed.clone(), schema: current.schema.clone() };

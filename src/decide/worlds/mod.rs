@@ -6,6 +6,7 @@ mod cases;
 mod dice;
 mod engine;
 mod model;
+mod outside;
 mod proofs;
 
 use dice::Dice;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decide::plan::{Act, Route, View};
 
-/// The place of a component where there are no slots.
+/// The place of a component outside of slots.
 pub(super) const PLACE: &str = "place";
 /// Where the traffic may go besides slots.
 pub(super) const ELSEWHERE: &str = "elsewhere";
@@ -31,6 +31,8 @@ pub(super) enum Extent {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct World {
     pub(super) components: Vec<String>,
+    /// Those that stay outside of the slots.
+    pub(super) in_place: Vec<String>,
     /// The version that runs of a component in a place; nothing has no entry.
     pub(super) running: BTreeMap<(String, String), String>,
     /// The place that gets the requests for each component.
@@ -52,6 +54,11 @@ impl World {
     /// What runs of a component in a place.
     pub(super) fn at(&self, place: &str, component: &str) -> Option<&str> {
         self.running.get(&(place.to_owned(), component.to_owned())).map(String::as_str)
+    }
+
+    /// What runs of the components that stay outside of the slots.
+    pub(super) fn outside(&self) -> Vec<Option<&str>> {
+        self.in_place.iter().map(|component| self.at(PLACE, component)).collect()
     }
 
     /// What runs of all components in a place.
@@ -96,7 +103,9 @@ impl World {
             };
             expected && self.at(place, component) == Some(version)
         });
-        runs && self.fits(version) && !self.sick.contains(version)
+        let is_seen = matches!(view, View::Router { .. });
+        let outside = !is_seen || self.outside().iter().all(|there| *there == Some(version));
+        runs && outside && self.fits(version) && !self.sick.contains(version)
     }
 
     /// Does an act as far as it gets. An error is one that has nothing to do with chance.

@@ -3,6 +3,7 @@
 use super::cases::Case;
 use super::engine::Told;
 use super::model::{ELSEWHERE, NEW, PLACE, Schema, World};
+use super::outside;
 use crate::decide::history::{Event, History, Live, Record, Release};
 use crate::decide::journal::{Entry, Part, Way};
 use crate::decide::plan::{Act, Plan, View};
@@ -39,9 +40,9 @@ impl Seen {
     }
 }
 
-type Proof = Result<(), String>;
+pub(super) type Proof = Result<(), String>;
 
-fn must(holds: bool, what: &str) -> Proof {
+pub(super) fn must(holds: bool, what: &str) -> Proof {
     if holds { Ok(()) } else { Err(what.into()) }
 }
 
@@ -49,6 +50,7 @@ pub(super) fn holds(case: &Case, told: &Told, seen: &mut Seen) -> Proof {
     seen.killed += u64::from(told.engines > 0);
     story(case, told)?;
     live_is_spared(case, told)?;
+    outside::follows(case, told)?;
     nothing_fails_without_a_cause(case, told)?;
     match &told.outcome {
         Outcome::Untouched(_) => {
@@ -131,15 +133,22 @@ fn nothing_fails_without_a_cause(case: &Case, told: &Told) -> Proof {
     must(told.unlucky || !can_be_new || is_new, "a release that is well is verified")?;
     let back = if deploys { begun.plan.back.as_ref() } else { begun.target.as_ref() };
     let barred = begun.plan.forward.iter().any(|op| op.no_way_back.is_some());
-    let Some(back) = back.filter(|_| !barred && !told.unlucky_back) else { return Ok(()) };
+    let lost = matches!(told.outcome, Outcome::RollbackFailed { .. });
+    if barred || told.unlucky_back || told.unwritten {
+        return Ok(());
+    }
+    let Some(back) = back else {
+        return must(!lost, "what is not known to come back is not tried");
+    };
     let was_well = !world.sick.contains(&back.version)
         && match restored_view(&begun.plan).filter(|_| deploys) {
             // Nothing of it is replaced: it is as well as it was.
-            Some(view @ View::Router { .. }) => world.well(&back.version, &view),
+            Some(view @ View::Router { .. }) => {
+                outside::brought_back(case, told, back).well(&back.version, &view)
+            }
             _ => world.was_made_for(&back.version),
         };
-    let lost = matches!(told.outcome, Outcome::RollbackFailed { .. });
-    must(!lost || !was_well || told.unwritten, "a rollback fails for a reason")
+    must(!lost || !was_well, "a rollback fails for a reason")
 }
 
 /// From where the old release is looked at when it is back.
@@ -213,7 +222,8 @@ fn all_new(case: &Case, told: &Told) -> Proof {
     let view = last_view(plan);
     let place = place_of(&view);
     let all = world.all_at(place);
-    must(all.iter().all(|version| *version == Some(NEW)), "every part is new")?;
+    let all = all.into_iter().chain(world.outside());
+    must(all.into_iter().all(|version| version == Some(NEW)), "every part is new")?;
     must(world.fits(NEW), "the database fits the code")?;
     must(!world.migrates || world.schema == Schema::New, "the database is migrated")?;
     if case.setup.strategy.name() == "rolling" {
@@ -262,6 +272,7 @@ fn as_before(case: &Case, told: &Told) -> Proof {
         return Ok(());
     }
     must(world.traffic == before.traffic, "the traffic goes where it went")?;
+    outside::is_as_before(case, told)?;
     elsewhere_is_left_alone(case, world)?;
     let idle = place_of(&last_view(plan)).to_owned();
     let other = if idle == "blue" { "green" } else { "blue" };
