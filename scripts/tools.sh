@@ -35,6 +35,8 @@ install_part() {
     podman-compose) from_system podman-compose ;;
     registry) from_system docker-registry ;;
     sshd) from_system openssh-server openssh-client && from_sbin sshd ;;
+    postgres) unpacked "$(depends postgresql)" "$(depends postgresql-client)" ;;
+    redis) unpacked redis-server redis-tools ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;
@@ -51,6 +53,8 @@ have() {
     compose) [ -x "$tools/docker/cli-plugins/docker-compose" ] || docker compose version >/dev/null 2>&1 ;;
     podman) have_program podman && [ -n "$(find /usr/lib/podman /usr/libexec/podman -name netavark 2>/dev/null)" ] ;;
     registry) have_program docker-registry ;;
+    postgres) [ -n "$(find "$tools/unpacked/usr/lib/postgresql" -name psql 2>/dev/null)" ] ;;
+    redis) [ -x "$tools/unpacked/usr/bin/redis-check-rdb" ] && [ -x "$tools/unpacked/usr/bin/redis-cli" ] ;;
     *) have_program "$1" ;;
   esac
 }
@@ -125,6 +129,27 @@ with_lists() {
   [ "$(id -u)" = 0 ] || as_root='sudo -n'
   [ -n "$(find /var/lib/apt/lists -name '*_Packages*' -print -quit 2>/dev/null)" ] ||
     $as_root apt-get update
+}
+
+# unpacked PACKAGE…: the files of packages and of what they depend on that this machine has not,
+# below $tools/unpacked. Nothing is installed: tests make images of them.
+unpacked() {
+  with_lists
+  archives=$tools/unpacked/archives
+  mkdir -p "$archives/partial" &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
+      --download-only --reinstall -o Dir::Cache::archives="$archives" \
+      -o APT::Sandbox::User="$(id -un)" "$@" || return 1
+  for archive in "$archives"/*.deb; do
+    dpkg -x "$archive" "$tools/unpacked" || return 1
+  done
+  rm -rf "$archives"
+}
+
+# depends PACKAGE: the package with a version in its name that PACKAGE stands for.
+depends() {
+  with_lists >/dev/null
+  apt-cache depends "$1" | sed -n "s/^ *Depends: *\($1-[0-9]*\)\$/\1/p" | head -n 1
 }
 
 # with_compose: Compose v2. What Debian 12 packages is v1, so that there it comes from Debian 13,

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Program, Ran};
 use crate::images;
 use crate::parts::{part_of, skip, tools};
+use crate::shared_images;
 
 /// Which engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub(crate) struct Engine {
     pub(crate) folder: PathBuf,
     keeper: Child,
     shop: Once,
+    services: OnceLock<bool>,
 }
 
 impl Engine {
@@ -64,7 +66,13 @@ impl Engine {
         // The claim stands as long as the keeper, which has it as an output.
         let lock = claim.lock.try_clone().unwrap();
         let keeper = keeper.stdin(Stdio::piped()).stdout(lock).spawn().unwrap();
-        let engine = Self { kind, folder: claim.folder, keeper, shop: Once::new() };
+        let engine = Self {
+            kind,
+            folder: claim.folder,
+            keeper,
+            shop: Once::new(),
+            services: OnceLock::new(),
+        };
         if let Some(compose) = compose() {
             engine.config_in(&engine.folder.join("conf"), &compose);
         }
@@ -76,6 +84,11 @@ impl Engine {
     pub(crate) fn with_shop(&self) -> &Self {
         self.shop.call_once(|| images::load_shop(self));
         self
+    }
+
+    /// With the images of [`shared_images`]; none where those cannot be made.
+    pub(crate) fn with_services(&self) -> Option<&Self> {
+        self.services.get_or_init(|| shared_images::load(self)).then_some(self)
     }
 
     /// With what a program needs so that it finds this engine, and no other.

@@ -11,6 +11,7 @@ use crate::engines::{Engine, Kind};
 use crate::harness::{Program, Ran, closed_port};
 use crate::images::{self, WEB};
 use crate::registry::{PASSWORD, Registry, USER};
+use crate::shared_images::{CACHE, DB};
 
 #[test]
 fn an_engine_runs_a_container_and_leaves_nothing_behind() {
@@ -65,6 +66,33 @@ fn programs_find_an_engine_and_no_other() {
         compose.args(["compose", "ls"]).envs(engine.socket());
         let listed = Ran::of(compose.output().unwrap()).expect_code(0);
         assert!(listed.stdout.starts_with("NAME"), "{listed:?}");
+    }
+}
+
+#[test]
+fn shared_services_keep_what_they_are_given() {
+    let engines = [Engine::docker(), Engine::podman()].into_iter().flatten();
+    for engine in engines.filter_map(Engine::with_services) {
+        for (name, image) in [("pg", DB), ("kv", CACHE)] {
+            let volume = format!("{name}:/data");
+            engine.tell(&["run", "-d", "--name", name, "-v", &volume, image]);
+        }
+        let sql = |text: &str| {
+            engine.ran(&["exec", "pg", "psql", "-h", "/tmp", "-U", "shop", "-Atc", text])
+        };
+        until("the database answers", || sql("SELECT 1").stdout == "1\n");
+        sql("CREATE TABLE orders AS SELECT 7 AS id").expect_code(0);
+        let redis =
+            |arguments: &[&str]| engine.ran(&[&["exec", "kv", "redis-cli"], arguments].concat());
+        until("the cache answers", || redis(&["set", "order", "7"]).stdout == "OK\n");
+        for name in ["pg", "kv"] {
+            engine.tell(&["kill", name]);
+            engine.tell(&["start", name]);
+        }
+        until("the order is there", || sql("SELECT id FROM orders").stdout == "7\n");
+        until("the order is there", || redis(&["get", "order"]).stdout == "7\n");
+        engine.tell(&["rm", "--force", "--volumes", "pg", "kv"]);
+        engine.tell(&["volume", "rm", "pg", "kv"]);
     }
 }
 

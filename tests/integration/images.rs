@@ -3,12 +3,11 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
 
+use crate::archive::{Archive, Layer, with_libraries};
 use crate::deploy_world::sample_service;
 use crate::engines::Engine;
 
@@ -112,90 +111,4 @@ fn service_config(environment: &[String], argument: Option<&str>) -> Value {
         });
     }
     config
-}
-
-/// The shared libraries of a program, where it looks for them, below this folder.
-pub(crate) fn with_libraries(program: &Path, root: &Path) {
-    let output = Command::new("ldd").arg(program).output().unwrap();
-    let listed = String::from_utf8(output.stdout).unwrap();
-    for library in listed.split_whitespace().filter(|word| word.starts_with('/')) {
-        let target = root.join(library.trim_start_matches('/'));
-        fs::create_dir_all(target.parent().unwrap()).unwrap();
-        fs::copy(library, target).unwrap();
-    }
-}
-
-/// Images as `docker save` writes them: what they share is in it once.
-struct Archive {
-    folder: TempDir,
-    images: Vec<Value>,
-}
-
-/// A layer's digest, which is its file's name.
-struct Layer(String);
-
-impl Archive {
-    fn new() -> Self {
-        Self { folder: TempDir::new().unwrap(), images: Vec::new() }
-    }
-
-    /// A layer of what is put into the folder; the same again gives the same digest.
-    fn layer(&mut self, fill: impl FnOnce(&Path)) -> Layer {
-        let root = TempDir::new().unwrap();
-        fill(root.path());
-        let file = self.folder.path().join("layer");
-        let mut tar = Command::new("tar");
-        tar.args(["--sort=name", "--mtime=@0", "--mode=a+rX", "-cf"]).arg(&file);
-        assert!(tar.arg("-C").args([root.path(), Path::new(".")]).status().unwrap().success());
-        let digest = sha256(&file);
-        fs::rename(file, self.folder.path().join(format!("{digest}.tar"))).unwrap();
-        Layer(digest)
-    }
-
-    fn image(&mut self, name: &str, config: Value, layers: &[&Layer]) {
-        let named = |before: &str, after: &str| -> Vec<String> {
-            layers.iter().map(|layer| format!("{before}{}{after}", layer.0)).collect()
-        };
-        let created = "2025-01-01T00:00:00Z";
-        let history: Vec<_> = layers.iter().map(|_| json!({ "created": created })).collect();
-        let architecture = if cfg!(target_arch = "x86_64") { "amd64" } else { "arm64" };
-        let image = json!({
-            "architecture": architecture,
-            "os": "linux",
-            "created": created,
-            "config": config,
-            "rootfs": { "type": "layers", "diff_ids": named("sha256:", "") },
-            "history": history,
-        });
-        let file = self.folder.path().join("image");
-        fs::write(&file, image.to_string()).unwrap();
-        let json = format!("{}.json", sha256(&file));
-        fs::rename(file, self.folder.path().join(&json)).unwrap();
-        let layers = named("", ".tar");
-        self.images.push(json!({ "Config": json, "RepoTags": [name], "Layers": layers }));
-    }
-
-    fn load(self, engine: &Engine) {
-        let list = self.folder.path().join("manifest.json");
-        fs::write(list, Value::from(self.images).to_string()).unwrap();
-        let mut tar = Command::new("tar");
-        tar.args(["-c", "-C"]).args([self.folder.path(), Path::new(".")]).stdout(Stdio::piped());
-        let mut tar = tar.spawn().unwrap();
-        let load = engine.command(&["load"]).stdin(tar.stdout.take().unwrap()).output().unwrap();
-        assert!(tar.wait().unwrap().success());
-        assert!(load.status.success(), "{}", String::from_utf8_lossy(&load.stderr));
-    }
-}
-
-fn sha256(file: &Path) -> String {
-    let mut hash = Sha256::new();
-    let mut file = fs::File::open(file).unwrap();
-    let mut block = vec![0; 1 << 16];
-    loop {
-        match file.read(&mut block).unwrap() {
-            0 => break,
-            count => hash.update(&block[..count]),
-        }
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,6 +10,7 @@
 
 mod act;
 mod actions;
+mod archive;
 mod bad_input;
 mod blue_green_examples;
 mod bootstrap;
@@ -48,6 +49,7 @@ mod readme;
 mod registry;
 mod safeguard;
 mod scenarios;
+mod shared_images;
 mod smoke_test;
 mod status;
 mod systemd;
