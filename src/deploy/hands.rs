@@ -239,7 +239,10 @@ impl Hands<'_> {
             Ok(seen) if seen.verdict.is_pass() => match self.contradiction(release, view) {
                 None => (seen.verdict, seen.summary, seen.checks),
                 Some(why) => {
-                    let why = format!("all checks passed, but {why}: another process answered");
+                    // Of several parts, it may be one that answers nobody.
+                    let lone = self.parts.count() == 1;
+                    let other = if lone { ": another process answered" } else { "" };
+                    let why = format!("all checks passed, but {why}{other}");
                     (Verdict::Fail, why, seen.checks)
                 }
             },

@@ -137,6 +137,11 @@ fn t064_blue_green_process_behind_a_command_is_all_old_or_all_new() {
 }
 
 #[test]
+fn t064_blue_green_with_a_worker_in_place_is_all_old_or_all_new() {
+    matrix(Some(Shop::with_worker()), 8);
+}
+
+#[test]
 fn t064_blue_green_command_behind_nginx_is_all_old_or_all_new() {
     matrix(Shop::blue_green(Platform::Command, Balancer::Nginx), 5);
 }

@@ -29,6 +29,8 @@ pub(crate) struct Shop {
     /// Where everybody asks.
     pub(crate) public: u16,
     router: Option<Router>,
+    /// The port of what stays outside of the slots.
+    pub(crate) worker: Option<u16>,
 }
 
 /// What runs of a world besides its router.
@@ -122,6 +124,32 @@ impl Shop {
         Some(Self::with(&config, ports, public, Some(router)))
     }
 
+    /// Beside each other, and a worker that is restarted in place.
+    pub(crate) fn with_worker() -> Self {
+        let (ports, public) = (vec![closed_port(), closed_port()], closed_port());
+        let router = Router::new(Balancer::Command, &ports, public).unwrap();
+        let part = |name: &str, more: &str| {
+            let platform = PROCESS.trim_end().replace('\n', "\n    ");
+            format!("  - name: {name}{platform}{more}\n")
+        };
+        let port = closed_port();
+        let worker = part("worker", &format!("\n        port: {port}\n    in-place: true"))
+            .replace("[\"${SHOP}\",", "[./worker.sh,");
+        let config = format!(
+            "components:\n{}{worker}strategy:\n  blue-green:\n    slots: {{ blue: {}, green: {} }}\n    \
+             watch: 200ms\n    interval: 100ms\n    failures: 2\n    drain: 200ms\n{}\
+             public: http://127.0.0.1:{public}\n",
+            part("web", ""),
+            ports[0],
+            ports[1],
+            router.config()
+        );
+        let mut shop = Self::with(&config, ports, public, Some(router));
+        shop.worker = Some(port);
+        shop.world.write("worker.sh", "#!/bin/sh\nexec \"$SHOP\" \"$@\"\n");
+        shop
+    }
+
     fn with(config: &str, ports: Vec<u16>, public: u16, router: Option<Router>) -> Self {
         let mut world = World::with(&format!("version: 1\nservice: shop\n{config}{CHECKS}"));
         world.port = public;
@@ -129,7 +157,7 @@ impl Shop {
             world.write(name, text);
         }
         world.write("home/.keep", "");
-        Self { world, ports, public, router }
+        Self { world, ports, public, router, worker: None }
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -267,7 +295,17 @@ impl Shop {
         let serving: Vec<_> = self.ports.iter().filter_map(|port| self.answers(*port)).collect();
         assert_eq!(serving.join(" "), live, "one place serves, and the other one is empty");
         let running = self.running();
-        assert_eq!(running.services.len(), 1, "{running:?} {}", self.processes(&running.services));
+        let count = 1 + usize::from(self.worker.is_some());
+        assert_eq!(
+            running.services.len(),
+            count,
+            "{running:?} {}",
+            self.processes(&running.services)
+        );
+        if let Some(worker) = self.worker {
+            let answers = self.answers(worker);
+            assert_eq!(answers.as_ref(), Some(&live), "the worker is of the same release");
+        }
         self.no_residue();
         if self.ports.len() == 1 {
             assert_eq!(self.schema(), live, "the database fits the code");

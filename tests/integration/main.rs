@@ -44,6 +44,7 @@ mod large;
 mod load;
 mod lock;
 mod notify;
+mod outside;
 mod parts;
 mod readme;
 mod registry;
