@@ -1,6 +1,7 @@
 //! `waveoff.yml`: the words people write, read strictly, with the place of every mistake.
 
 pub mod check;
+pub mod compose;
 pub mod exchange;
 pub mod expectation;
 mod file;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::compose::ComposeSpec;
 use super::values::{Argv, NonEmpty, Period, Secret};
 
 /// How releases are started.
@@ -15,6 +16,8 @@ pub enum PlatformSpec {
     Process(ProcessSpec),
     /// Your own deploy command.
     Command(CommandPlatformSpec),
+    /// A Compose project, with Docker or Podman.
+    Compose(Box<ComposeSpec>),
 }
 
 /// A supervised process on this machine.

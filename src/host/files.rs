@@ -242,6 +242,18 @@ pub fn real_path(path: impl AsRef<Path>) -> io::Result<PathBuf> {
     }
 }
 
+/// Makes a folder that only its owner may enter; one that is there already stays as it is.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn private_folder(folder: impl AsRef<Path>) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
 /// Removes a folder with everything in it.
 ///
 /// # Errors

@@ -134,7 +134,23 @@ pub fn run(
 ) -> io::Result<Ran> {
     let mut command = spec.command();
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    follow(command.spawn()?, timeout, cancel, relay)
+    follow(command.spawn()?, timeout, cancel, relay, KEPT)
+}
+
+/// Runs a program as [`run`] does, and keeps the last `most` bytes of each stream: for answers that
+/// are long.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run_keeping(
+    spec: &CommandSpec,
+    timeout: Duration,
+    cancel: &Cancel,
+    most: usize,
+) -> io::Result<Ran> {
+    let mut command = spec.command();
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    follow(command.spawn()?, timeout, cancel, None, most)
 }
 
 /// Runs a program as [`run`] does, but only after `keep` has written down which process it is:
@@ -153,7 +169,7 @@ pub fn run_kept(
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     open_gate(&mut child, keep)?;
-    follow(child, timeout, cancel, relay)
+    follow(child, timeout, cancel, relay, KEPT)
 }
 
 /// Goes with a child to its end.
@@ -162,10 +178,11 @@ fn follow(
     timeout: Duration,
     cancel: &Cancel,
     relay: Option<Relay>,
+    most: usize,
 ) -> io::Result<Ran> {
     let started = Moment::now();
-    let stdout = Tail::of(child.stdout.take(), relay.clone());
-    let stderr = Tail::of(child.stderr.take(), relay);
+    let stdout = Tail::of(child.stdout.take(), relay.clone(), most);
+    let stderr = Tail::of(child.stderr.take(), relay, most);
     let mut ended: fn(CommandOutput) -> Ran = Ran::Ended;
     let status = loop {
         if let Some(status) = child.try_wait()? {
@@ -197,7 +214,7 @@ struct Tail {
 }
 
 impl Tail {
-    fn of(stream: Option<impl Read + Send + 'static>, relay: Option<Relay>) -> Self {
+    fn of(stream: Option<impl Read + Send + 'static>, relay: Option<Relay>, most: usize) -> Self {
         let kept = Arc::new(Mutex::new(Vec::new()));
         let shared = kept.clone();
         let thread = stream.map(|mut stream| {
@@ -209,7 +226,7 @@ impl Tail {
                     }
                     let mut kept = shared.lock().unwrap_or_else(PoisonError::into_inner);
                     kept.extend_from_slice(&chunk[..count]);
-                    let excess = kept.len().saturating_sub(KEPT);
+                    let excess = kept.len().saturating_sub(most);
                     kept.drain(..excess);
                 }
             })

@@ -2,6 +2,7 @@
 //! (`deploy`), nor is what makes a release good (`checks`).
 
 mod command;
+mod compose;
 mod process;
 
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
@@ -182,6 +183,7 @@ pub fn at(
     Ok(match spec.clone() {
         PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, place, scope, state)?),
         PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, place, scope)?),
+        PlatformSpec::Compose(spec) => Box::new(compose::Compose::new(*spec, place, scope, state)?),
     })
 }
 

@@ -15,6 +15,7 @@ mod bad_input;
 mod blue_green_examples;
 mod bootstrap;
 mod capture;
+mod compose;
 mod crash_callers;
 mod crash_commands;
 mod crash_disk;

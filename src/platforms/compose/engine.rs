@@ -1,0 +1,284 @@
+//! Docker or Podman, and Compose, as programs: their arguments, and what they answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::model::wrong;
+use crate::config::compose::{ComposeSpec, ContainerEngine};
+use crate::config::values::{Argv, Secret};
+use crate::decide::observation::CommandOutput;
+use crate::exit::Fault;
+use crate::host::process::{self, CommandSpec, Ran};
+use crate::host::signals::Cancel;
+use crate::platforms::Trouble;
+
+/// The limit of a question.
+const ASKING: Duration = Duration::from_secs(30);
+/// The longest answer: the rendered model of a large Compose file, the containers of a busy machine.
+const LONGEST: usize = 16 << 20;
+/// What is asked of each container.
+const CONTAINER: &str = r#"{"id":{{json .Id}},"name":{{json .Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}"#;
+/// What is asked of each image.
+const IMAGE: &str = r#"{"id":{{json .Id}},"digests":{{json .RepoDigests}}}"#;
+
+/// What runs containers here.
+#[derive(Debug, Clone)]
+pub(super) struct Engine {
+    /// Which one it is.
+    pub kind: ContainerEngine,
+    compose: Argv,
+    env: Vec<(String, Secret)>,
+}
+
+/// A container, running or not.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+pub(super) struct Container {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    #[serde(default)]
+    pub name: String,
+    /// How it is.
+    pub state: ContainerState,
+    labels: Option<BTreeMap<String, String>>,
+}
+
+/// How a container is, as both engines tell it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct ContainerState {
+    /// `running`, `exited`, `created`, `restarting`.
+    pub status: String,
+    /// Its last exit code.
+    #[serde(default)]
+    pub exit_code: i64,
+    /// When it was started last, as the engine writes times.
+    #[serde(default)]
+    pub started_at: String,
+    health: Option<Health>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    status: Option<String>,
+}
+
+impl Container {
+    /// A label; empty where there is none.
+    pub(super) fn label(&self, key: &str) -> &str {
+        self.labels.as_ref().and_then(|all| all.get(key)).map_or("", String::as_str)
+    }
+
+    /// Whether its process runs.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state.status.as_str(), "running" | "restarting" | "paused")
+    }
+
+    /// `healthy`, `unhealthy`, `starting`; empty where nothing tells.
+    pub(super) fn health(&self) -> &str {
+        let told = self.state.health.as_ref().and_then(|health| health.status.as_deref());
+        told.unwrap_or_default()
+    }
+
+    /// The project and the service that Compose made it for.
+    pub(super) fn of_compose(&self) -> (&str, &str) {
+        (self.label("com.docker.compose.project"), self.label("com.docker.compose.service"))
+    }
+}
+
+/// An image that is here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub(super) struct LocalImage {
+    /// The id: a digest of its configuration.
+    pub id: String,
+    digests: Option<Vec<String>>,
+}
+
+impl LocalImage {
+    /// The digest under which a repository has it.
+    pub(super) fn digest(&self, repository: &str) -> Option<&String> {
+        let mut all = self.digests.iter().flatten();
+        all.find(|digest| super::model::repository(digest) == repository)
+    }
+}
+
+impl Engine {
+    /// Of the configuration. Nothing is asked.
+    ///
+    /// # Errors
+    /// When there is neither.
+    pub(super) fn of(spec: &ComposeSpec) -> Result<Self, Fault> {
+        let has = |program: &str| {
+            process::missing(&CommandSpec::new(Argv(vec![program.to_owned()]))).is_none()
+        };
+        let kind = match spec.engine {
+            Some(kind) => kind,
+            None if !has("docker") && has("podman") => ContainerEngine::Podman,
+            None => ContainerEngine::Docker,
+        };
+        let argv = |words: &[&str]| Argv(words.iter().map(|word| (*word).to_owned()).collect());
+        let compose = match (&spec.command, kind) {
+            (Some(own), _) => own.clone(),
+            (None, ContainerEngine::Podman) if !has("docker") => argv(&["docker-compose"]),
+            (None, _) => argv(&["docker", "compose"]),
+        };
+        // A user's own settings for Compose must not change which project is meant, or what else ends.
+        let env = [("COMPOSE_PROFILES", ""), ("COMPOSE_REMOVE_ORPHANS", "false")];
+        let env = env.map(|(name, value)| (name.to_owned(), Secret::new(value))).into();
+        Ok(Self { kind, compose, env })
+    }
+
+    /// The engine's own command.
+    pub(super) fn engine(&self, words: &[&str]) -> CommandSpec {
+        let all = std::iter::once(self.kind.program()).chain(words.iter().copied());
+        CommandSpec::new(Argv(all.map(str::to_owned).collect()))
+    }
+
+    /// Compose with these words.
+    pub(super) fn compose(&self, words: &[&str]) -> CommandSpec {
+        let all = self.compose.0.iter().cloned().chain(words.iter().map(|word| (*word).to_owned()));
+        CommandSpec { env: self.env.clone(), ..CommandSpec::new(Argv(all.collect())) }
+    }
+
+    /// Compose for a project out of one file. Containers that the file does not name are left alone
+    /// without a word.
+    pub(super) fn project(&self, project: &str, file: &str, words: &[&str]) -> CommandSpec {
+        let mut all = vec!["-p", project, "-f", file];
+        all.extend(words);
+        let mut command = self.compose(&all);
+        if !words.contains(&"--remove-orphans") {
+            command.env.push(("COMPOSE_IGNORE_ORPHANS".into(), Secret::new("true")));
+        }
+        command
+    }
+
+    /// Looks whether Compose is there, and new enough.
+    ///
+    /// # Errors
+    /// When it is not, with the remedy.
+    pub(super) fn check(&self) -> Result<(), Trouble> {
+        let shown = self.compose.show();
+        let remedy = "install Compose v2: the package docker-compose-plugin (docker-compose-v2 on \
+                      Ubuntu), https://docs.docker.com/compose/install/linux/";
+        let version = self
+            .ask(&self.compose(&["version", "--short"]))
+            .map_err(|trouble| Trouble::new(format!("{}; {remedy}", trouble.reason)))?;
+        let plain = version.trim().trim_start_matches('v');
+        match plain.split('.').next().and_then(|major| major.parse::<u32>().ok()) {
+            Some(2..) => Ok(()),
+            _ => {
+                Err(Trouble::new(format!("{shown} is version {plain}, and v2 is needed; {remedy}")))
+            }
+        }
+    }
+
+    /// All containers of the machine.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(super) fn containers(&self, filters: &[String]) -> Result<Vec<Container>, Trouble> {
+        let mut words = vec!["ps", "-aq", "--no-trunc"];
+        words.extend(filters.iter().flat_map(|filter| ["--filter", filter.as_str()]));
+        let listing = self.engine(&words);
+        let mut tries = 0;
+        loop {
+            let ids = self.ask(&listing)?;
+            if ids.is_empty() {
+                return Ok(Vec::new());
+            }
+            let mut words = vec!["inspect", "--type", "container", "--format", CONTAINER];
+            words.extend(ids.lines());
+            tries += 1;
+            match self.ask(&self.engine(&words)) {
+                Ok(text) => return lines(&text),
+                // One of them has gone in between.
+                Err(_) if tries < 3 => {}
+                Err(trouble) => return Err(trouble),
+            }
+        }
+    }
+
+    /// An image, if it is here.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(super) fn image(&self, name: &str) -> Result<Option<LocalImage>, Trouble> {
+        match self.ask(&self.engine(&["image", "inspect", "--format", IMAGE, name])) {
+            Ok(text) => Ok(lines(&text)?.into_iter().next()),
+            Err(trouble) => {
+                let reason = trouble.reason.to_lowercase();
+                let gone = ["no such image", "image not known", "failed to find image"];
+                if gone.iter().any(|words| reason.contains(words)) {
+                    Ok(None)
+                } else {
+                    Err(trouble)
+                }
+            }
+        }
+    }
+
+    /// Asks a question: gives what was printed, trimmed.
+    ///
+    /// # Errors
+    /// When there is no answer, with the last thing that was said.
+    pub(super) fn ask(&self, command: &CommandSpec) -> Result<String, Trouble> {
+        let output = self.answer(command)?;
+        if output.code == Some(0) {
+            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
+        Err(Trouble::new(format!("{}: {}", short(&command.argv), last.trim())))
+    }
+
+    fn answer(&self, command: &CommandSpec) -> Result<CommandOutput, Trouble> {
+        if let Some(missing) = process::missing(command) {
+            let hint = "install it, or say what is there with `engine` and `command`";
+            return Err(Trouble::new(format!("{}; {hint}", wrong(missing))));
+        }
+        let shown = short(&command.argv);
+        match process::run_keeping(command, ASKING, &Cancel::default(), LONGEST) {
+            Ok(Ran::Ended(output)) if output.stdout.len() < LONGEST => Ok(output),
+            Ok(Ran::Ended(_)) => Err(Trouble::new(format!("{shown}: the answer is too long"))),
+            Ok(_) => Err(Trouble::new(format!("{shown}: no answer within 30s"))),
+            Err(error) => Err(Trouble::new(format!("{shown} could not be run: {error}"))),
+        }
+    }
+
+    /// The last lines that a container wrote on both its streams, in no certain order between them;
+    /// at most `most` bytes of each, and whether there was more.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(super) fn logs(&self, words: &[&str], most: usize) -> Result<(String, bool), Trouble> {
+        let mut all = vec!["logs"];
+        all.extend(words);
+        let command = self.engine(&all);
+        let ran = process::run_keeping(&command, ASKING, &Cancel::default(), most.max(1));
+        match ran {
+            Ok(Ran::Ended(output)) if output.code == Some(0) => {
+                let is_cut = output.stdout.len() >= most || output.stderr.len() >= most;
+                let text = [output.stdout, output.stderr];
+                let text = text.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+                Ok((text.concat(), is_cut))
+            }
+            _ => Err(Trouble::new(format!("{}: no answer", command.argv.show()))),
+        }
+    }
+}
+
+/// A question without its template and its many ids.
+fn short(argv: &Argv) -> String {
+    let words = argv.0.iter().filter(|word| !word.contains("{{")).take(12).cloned();
+    Argv(words.collect()).show()
+}
+
+/// A JSON document per line.
+fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<T>, Trouble> {
+    let all = text.lines().filter(|line| !line.trim().is_empty());
+    let read: Result<Vec<T>, _> = all.map(serde_json::from_str).collect();
+    read.map_err(|error| Trouble::new(format!("the engine's answer cannot be read: {error}")))
+}
