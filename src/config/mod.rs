@@ -1,5 +1,6 @@
 //! `waveoff.yml`: the words people write, read strictly, with the place of every mistake.
 
+pub mod artifact;
 pub mod check;
 pub mod compose;
 pub mod exchange;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::artifact::SystemdSpec;
 use super::compose::ComposeSpec;
 use super::values::{Argv, NonEmpty, Period, Secret};
 
@@ -18,6 +19,8 @@ pub enum PlatformSpec {
     Command(CommandPlatformSpec),
     /// A Compose project, with Docker or Podman.
     Compose(Box<ComposeSpec>),
+    /// Archives that systemd's units run.
+    Systemd(SystemdSpec),
 }
 
 /// A supervised process on this machine.

@@ -1,6 +1,7 @@
 //! The functional core: judgements over plain data. Nothing here reads a clock, a file, a socket
 //! or the environment; time is an argument.
 
+pub mod archive;
 pub mod backoff;
 pub mod capture;
 pub mod confirmation;

@@ -115,7 +115,7 @@ pub(crate) fn extend<D: Disk>(disk: &D, path: &Path, whole: u64, content: &[u8])
 
 /// Makes a folder and those above it, and keeps their names: a folder that is there may have been
 /// made by somebody who was killed before he could do that.
-fn keep_folders<D: Disk>(disk: &D, folder: &Path) -> io::Result<()> {
+pub(super) fn keep_folders<D: Disk>(disk: &D, folder: &Path) -> io::Result<()> {
     let mut above: Vec<&Path> = folder.ancestors().collect();
     above.retain(|folder| !folder.as_os_str().is_empty() && folder.file_name().is_some());
     for folder in above.into_iter().rev() {

@@ -64,6 +64,11 @@ impl Client {
     /// # Errors
     /// When the certificates cannot be read.
     pub fn new(trust: &Trust) -> Result<Self, String> {
+        Self::accepting(trust, "gzip")
+    }
+
+    /// One that asks for answers in an encoding: `gzip`, or `identity` for bytes as they are.
+    pub(super) fn accepting(trust: &Trust, encoding: &str) -> Result<Self, String> {
         let roots = match &trust.ca {
             None => RootCerts::PlatformVerifier,
             Some(pem) => RootCerts::Specific(Arc::new(certificates(pem)?)),
@@ -82,6 +87,7 @@ impl Client {
                 .user_agent(concat!("waveoff/", env!("CARGO_PKG_VERSION")))
                 .proxy(proxy)
                 .tls_config(tls.clone())
+                .accept_encoding(encoding)
                 .build();
             Agent::with_parts(config, DefaultConnector::default(), Names)
         };
@@ -110,6 +116,18 @@ impl Client {
         place: &Place<'_>,
         started: Moment,
     ) -> Result<(HttpResponse, Duration), Failed> {
+        let (response, uri, redirects) = self.answer(request, started)?;
+        // Waiting for others must leave time to read.
+        let patience = request.timeout.saturating_sub(started.elapsed()) / 2;
+        read(response, &uri, redirects, request.max_body, |size| place.take(size, patience))
+    }
+
+    /// The answer behind all redirects, its body not read yet.
+    pub(super) fn answer(
+        &self,
+        request: &Request,
+        started: Moment,
+    ) -> Result<(http::Response<ureq::Body>, Uri, u32), Failed> {
         use FailureKind::Broken;
         let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
         let mut uri: Uri =
@@ -130,10 +148,7 @@ impl Client {
             let status = response.status();
             let followed = |_: &&_| request.redirects && status.is_redirection();
             let Some(location) = location.filter(followed) else {
-                // Waiting for others must leave time to read.
-                let patience = request.timeout.saturating_sub(started.elapsed()) / 2;
-                let room = |size| place.take(size, patience);
-                return read(response, &uri, redirects, request.max_body, room);
+                return Ok((response, uri, redirects));
             };
             let Some(next) = location.to_str().ok().and_then(|location| join(&uri, location))
             else {
@@ -169,21 +184,23 @@ impl Client {
         let local = uri.host().is_some_and(is_loopback);
         let agent = if local { &self.direct } else { &self.through_proxy };
         let wrong = |_| (FailureKind::NotAsked, "a header's name or value is not valid".to_owned());
-        let sent = match &request.body {
-            Some(body) if with_body => {
-                let sent = builder.body(body.as_slice()).map_err(wrong)?;
-                agent.run(agent.configure_request(sent).timeout_global(Some(timeout)).build())
+        let body = request.body.as_deref().filter(|_| with_body);
+        let limit = Some(timeout);
+        let sent = match body {
+            Some(body) => {
+                let sent = builder.body(body).map_err(wrong)?;
+                agent.run(agent.configure_request(sent).timeout_global(limit).build())
             }
-            _ => {
+            None => {
                 let sent = builder.body(()).map_err(wrong)?;
-                agent.run(agent.configure_request(sent).timeout_global(Some(timeout)).build())
+                agent.run(agent.configure_request(sent).timeout_global(limit).build())
             }
         };
         sent.map_err(|error| failure(&error))
     }
 }
 
-type Failed = (FailureKind, String);
+pub(super) type Failed = (FailureKind, String);
 
 fn read(
     response: http::Response<ureq::Body>,
@@ -253,7 +270,7 @@ fn failure(error: &Error) -> Failed {
     }
 }
 
-fn io_failure(error: &std::io::Error) -> Failed {
+pub(super) fn io_failure(error: &std::io::Error) -> Failed {
     if let Some(inner) = error.get_ref() {
         if let Some(inner) = inner.downcast_ref::<Error>() {
             return failure(inner);

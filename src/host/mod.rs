@@ -2,13 +2,16 @@
 
 #![expect(clippy::disallowed_methods, reason = "this is the one place where they are allowed")]
 
+pub mod archive;
 pub mod clock;
 pub mod detach;
 pub(crate) mod disk;
 #[cfg(test)]
 pub(crate) mod disk_model;
+pub mod download;
 pub mod env;
 pub mod files;
+pub mod folders;
 pub mod git;
 pub mod github;
 pub mod http;

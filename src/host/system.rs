@@ -13,6 +13,14 @@ pub fn host_name() -> String {
     return super::env::var("COMPUTERNAME").unwrap_or_default();
 }
 
+/// Whether this process may do everything.
+pub fn is_root() -> bool {
+    #[cfg(unix)]
+    return rustix::process::geteuid().is_root();
+    #[cfg(not(unix))]
+    return false;
+}
+
 /// The share of the file system of `path` that is in use, counted as `df` does: what is used of
 /// what an ordinary user could use.
 pub fn disk(path: &str) -> Observation {

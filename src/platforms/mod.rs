@@ -4,6 +4,7 @@
 mod command;
 mod compose;
 mod process;
+mod systemd;
 
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::transaction::TransactionSpec;
@@ -184,6 +185,7 @@ pub fn at(
         PlatformSpec::Process(spec) => Box::new(process::Process::new(spec, place, scope, state)?),
         PlatformSpec::Command(spec) => Box::new(command::Command::new(spec, place, scope)?),
         PlatformSpec::Compose(spec) => Box::new(compose::Compose::new(*spec, place, scope, state)?),
+        PlatformSpec::Systemd(spec) => Box::new(systemd::Systemd::new(spec, place, scope, state)?),
     })
 }
 

@@ -38,6 +38,14 @@ impl Numbered for Record {
     }
 }
 
+/// The records that this machine keeps: none where the ledger is somewhere else.
+///
+/// # Errors
+/// When they cannot be read, or are not whole.
+pub fn kept_here(scope: &Scope, state: &State) -> anyhow::Result<Vec<Record>> {
+    folder::Folder::new(scope, state).read()
+}
+
 /// Opens the ledger that the configuration names. Nothing is made by that.
 ///
 /// # Errors
