@@ -168,7 +168,7 @@ pub fn build(
             .hint("name a target like --url http://localhost:8080/health, or write `checks` in waveoff.yml")
             .into());
     }
-    super::run::check_order(&checks)?;
+    super::order::check_order(&checks)?;
     Ok(checks)
 }
 

@@ -2,12 +2,16 @@
 
 mod build;
 mod command;
+mod container;
 mod http;
+mod keeper;
+mod order;
 mod progress;
 mod record;
 mod run;
 mod system;
 mod tcp;
+mod unit;
 mod verify;
 
 pub use build::{Check, Surroundings, build};
@@ -45,6 +49,8 @@ pub static KINDS: &[&Kind] = &[
     &http::PATH,
     &tcp::TCP,
     &command::COMMAND,
+    &container::CONTAINER,
+    &unit::UNIT,
     &system::DISK,
     &system::MEMORY,
     &system::LOAD,
@@ -61,6 +67,10 @@ pub trait Probe: Send + Sync {
     /// What is expected when the configuration says nothing; `judged` tells whether it has an
     /// expectation that replaces the usual one.
     fn usual(&self, stated: &[Expect]) -> Vec<Expect>;
+    /// What it can tell about a check that did not pass, once that is over: the end of a log.
+    fn evidence(&self, _: &Attempt<'_>) -> Option<String> {
+        None
+    }
     /// The captured values that it needs.
     fn names(&self) -> Vec<String> {
         Vec::new()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Check;
 use crate::decide::judge::Judgement;
 use crate::decide::observation::Observation;
+use crate::decide::state::State;
 use crate::decide::verdict::Verdict;
 use crate::decide::wait::End;
 use crate::decide::words::shorten;
@@ -66,7 +67,13 @@ impl Record {
     }
 
     /// The published form, once it is over.
-    pub(super) fn publish(self, check: &Check, end: &End, at: Duration) -> v1::Check {
+    pub(super) fn publish(
+        self,
+        check: &Check,
+        end: &End,
+        at: Duration,
+        evidence: Option<String>,
+    ) -> v1::Check {
         let passed = end.verdict.is_pass();
         let latency = self.last.as_ref().map_or(Duration::ZERO, |last| last.latency);
         let mut warnings: Vec<String> = check.probe.warning().into_iter().collect();
@@ -77,11 +84,18 @@ impl Record {
             if passed {
                 reason = last.judgement.reason();
             } else if !last.judgement.verdict.is_pass() {
-                reason = format!("{}; {}", last.judgement.reason(), end.reason);
+                reason = last.judgement.reason();
+                if !reason.contains(&end.reason) {
+                    reason = format!("{reason}; {}", end.reason);
+                }
             }
             warnings.extend(last.judgement.warnings);
             findings = last.judgement.findings;
             last_response = last.response.filter(|_| !passed);
+        }
+        if let Some(text) = evidence {
+            let none = v1::Response { status: None, headers: Vec::new(), body: String::new() };
+            last_response.get_or_insert(none).body.push_str(&text);
         }
         v1::Check {
             name: check.name.clone(),
@@ -136,6 +150,9 @@ pub(super) fn response(observation: &Observation, verdict: Verdict) -> Option<v1
             headers: Vec::new(),
             body: format!("{}{}", ending(&output.stdout), ending(&output.stderr)),
         }),
+        Observation::State(State { code: Some(code), .. }) => {
+            Some(v1::Response { status: Some(*code), headers: Vec::new(), body: String::new() })
+        }
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::order::provider;
 use super::progress::Progress;
 use super::record::{Record, Told, response};
 use super::{Attempt, Check};
@@ -13,9 +14,9 @@ use crate::commands::Session;
 use crate::decide::expect::Context;
 use crate::decide::judge::{Captured, unseen};
 use crate::decide::observation::{FailureKind, Observation};
+use crate::decide::state::Hopeless;
 use crate::decide::verdict::{Severity, Verdict, of_suite};
 use crate::decide::wait::{End, Mode, Outcome, Policy, Step, Terminal, Wait};
-use crate::exit::Fault;
 use crate::host::clock::{self, Moment};
 use crate::host::process::{self, Started};
 use crate::host::room::Room;
@@ -26,6 +27,8 @@ use crate::report::v1;
 const AT_ONCE: usize = 64;
 /// How long the main thread sleeps at most before it looks for a cancellation.
 const TICK: Duration = Duration::from_millis(50);
+/// How long what a failed check can tell besides is waited for.
+const EVIDENCE: Duration = Duration::from_secs(5);
 
 /// What the checks are run for; it chooses their timing.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -57,13 +60,25 @@ pub struct Run {
 
 enum Event {
     Attempt(usize, Box<Told>),
-    Done(usize, End, Vec<Captured>),
+    Done(Box<Ended>),
+}
+
+/// The end of a check's thread.
+struct Ended {
+    index: usize,
+    end: End,
+    captured: Vec<Captured>,
+    /// That what should run has crashed, if so.
+    crash: Option<String>,
+    /// What it can tell besides, when it did not pass.
+    evidence: Option<String>,
 }
 
 /// What every check's thread may use.
 #[derive(Clone)]
 struct Shared {
     started: Moment,
+    /// Set when nobody waits for the thread any more.
     cancel: Cancel,
     room: Arc<Room>,
     version: Option<String>,
@@ -82,7 +97,7 @@ pub fn run(
     let (sender, receiver) = mpsc::channel();
     let shared = Shared {
         started: Moment::now(),
-        cancel: session.cancel.clone(),
+        cancel: Cancel::default(),
         room: Arc::default(),
         version: expected_version.map(str::to_owned),
         process,
@@ -101,6 +116,8 @@ pub fn run(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
+    // Whoever still looks looks for nobody.
+    state.shared.cancel.set("the end of the run");
     state.finish(session.cancel.reason())
 }
 
@@ -159,7 +176,7 @@ impl<'a> State<'a> {
                 let source = source.map_or("", |source| self.checks[source].name.as_str());
                 let reason = format!("not run: check {source} did not capture {{{{{name}}}}}");
                 self.waiting.remove(&index);
-                self.settle(index, &End { verdict: Verdict::Inconclusive, reason });
+                self.settle(index, &End { verdict: Verdict::Inconclusive, reason }, None);
             }
         }
     }
@@ -178,7 +195,7 @@ impl<'a> State<'a> {
             Ok(_) => self.running += 1,
             Err(error) => {
                 let reason = format!("cannot start a thread: {error}");
-                self.settle(index, &End { verdict: Verdict::Error, reason });
+                self.settle(index, &End { verdict: Verdict::Error, reason }, None);
             }
         }
     }
@@ -199,11 +216,14 @@ impl<'a> State<'a> {
 
     fn take(&mut self, event: Event) {
         match event {
+            // It was given up.
+            Event::Attempt(index, _) if self.results[index].is_some() => {}
             Event::Attempt(index, told) => {
                 self.progress.attempt(index, &told);
                 self.records[index].add(*told);
             }
-            Event::Done(index, end, captured) => {
+            Event::Done(ended) => {
+                let Ended { index, end, captured, crash, evidence } = *ended;
                 self.running -= 1;
                 for value in captured {
                     if value.secret {
@@ -211,15 +231,34 @@ impl<'a> State<'a> {
                     }
                     self.variables.insert(value.name, value.value);
                 }
-                self.settle(index, &end);
-                self.start_what_can();
+                let critical = self.checks[index].severity == Severity::Critical;
+                self.settle(index, &end, evidence);
+                match crash {
+                    Some(why) if critical && matches!(self.purpose, Purpose::Wait { .. }) => {
+                        self.give_up(&why);
+                    }
+                    _ => self.start_what_can(),
+                }
             }
         }
     }
 
-    fn settle(&mut self, index: usize, end: &End) {
+    /// Ends whatever is still waited for: what should answer has crashed.
+    fn give_up(&mut self, why: &str) {
+        self.waiting.clear();
+        let reason = format!("not waited for any longer: {why}");
+        let end = End { verdict: Verdict::Fail, reason };
+        for index in 0..self.checks.len() {
+            if self.results[index].is_none() {
+                self.settle(index, &end, None);
+            }
+        }
+    }
+
+    fn settle(&mut self, index: usize, end: &End, evidence: Option<String>) {
         let record = std::mem::take(&mut self.records[index]);
-        let published = record.publish(&self.checks[index], end, self.shared.started.elapsed());
+        let at = self.shared.started.elapsed();
+        let published = record.publish(&self.checks[index], end, at, evidence);
         self.progress.done(index, &published);
         self.results[index] = Some(published);
         // What needed this one may never run now.
@@ -238,7 +277,7 @@ impl<'a> State<'a> {
                 let record = std::mem::take(&mut self.records[index]);
                 let end = End { verdict: Verdict::Inconclusive, reason };
                 let at = self.shared.started.elapsed();
-                self.results[index] = Some(record.publish(&self.checks[index], &end, at));
+                self.results[index] = Some(record.publish(&self.checks[index], &end, at, None));
             }
         }
         self.progress.end();
@@ -252,7 +291,7 @@ impl<'a> State<'a> {
 fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared: &Shared) {
     let mut wait = Wait::new(policy, clock::seed());
     let began = Moment::now();
-    let mut captured = Vec::new();
+    let (mut captured, mut crash) = (Vec::new(), None);
     let end = loop {
         match wait.next(began.elapsed()) {
             Step::Done(end) => break end,
@@ -273,7 +312,13 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                     judgement = unseen(Verdict::Fail, why.clone());
                 }
                 let outcome = outcome(&observation, &judgement, terminal);
-                wait.observe(began.elapsed(), &outcome);
+                if !wait.observe(began.elapsed(), &outcome) {
+                    continue;
+                }
+                crash = match outcome.terminal {
+                    Some(Terminal::Crashed(why)) => Some(why),
+                    _ => None,
+                };
                 captured = std::mem::take(&mut judgement.captured);
                 let told = Box::new(Told {
                     at: shared.started.elapsed(),
@@ -287,11 +332,19 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
             }
         }
     };
+    let mut evidence = None;
     if !end.verdict.is_pass() {
         captured.clear();
+        let (place, cancel) = (shared.room.place(), &shared.cancel);
+        let variables = &context.variables;
+        let attempt = Attempt { timeout: EVIDENCE, variables, cancel, place: &place };
+        evidence = check.probe.evidence(&attempt);
     }
+    // It is one only if it ended the wait, and not in the start period.
+    let crash = crash.filter(|why| *why == end.reason);
+    let ended = Ended { index, end, captured, crash, evidence };
     // The main thread may have left after a cancellation.
-    shared.sender.send(Event::Done(index, end, captured)).unwrap_or_default();
+    shared.sender.send(Event::Done(Box::new(ended))).unwrap_or_default();
 }
 
 fn outcome(
@@ -307,8 +360,19 @@ fn outcome(
         verdict: judgement.verdict,
         answered: observation.answered(),
         unresolved,
-        terminal: gone.or_else(|| judgement.terminal.clone().map(Terminal::Condition)),
+        terminal: gone
+            .or_else(|| judgement.terminal.clone().map(Terminal::Condition))
+            .or_else(|| hopeless(observation)),
     }
+}
+
+/// Why going on cannot help, as its keeper tells.
+fn hopeless(observation: &Observation) -> Option<Terminal> {
+    let Observation::State(state) = observation else { return None };
+    state.terminal.clone().map(|hopeless| match hopeless {
+        Hopeless::Crashed(why) => Terminal::Crashed(why),
+        Hopeless::Settled(why) => Terminal::Condition(why),
+    })
 }
 
 /// Why the process that should be serving is gone, if it is.
@@ -319,62 +383,6 @@ fn gone(check: &Check, shared: &Shared) -> Option<String> {
         (None, None) => return None,
     };
     (!process::is_alive(process)).then(|| format!("process {} is gone", process.pid))
-}
-
-/// The check that captures a name.
-fn provider(checks: &[Arc<Check>], name: &str) -> Option<usize> {
-    checks.iter().position(|check| check.judge.capture.iter().any(|capture| capture.name == name))
-}
-
-/// Makes sure that every name is captured once, by a check that does not wait for itself.
-///
-/// # Errors
-/// [`Fault`] with exit code 2 that names the checks.
-pub(super) fn check_order(checks: &[Check]) -> anyhow::Result<()> {
-    let mut sources: BTreeMap<&str, &Check> = BTreeMap::new();
-    for check in checks {
-        for capture in &check.judge.capture {
-            if let Some(other) = sources.insert(&capture.name, check) {
-                let (a, b) = (&other.name, &check.name);
-                let why = format!("the checks {a} and {b} both capture `{}`", capture.name);
-                return Err(Fault::usage(why).hint("give one of the captures another name").into());
-            }
-        }
-    }
-    for check in checks {
-        for name in &check.needs {
-            if !sources.contains_key(name.as_str()) {
-                let why =
-                    format!("check {} needs {{{{{name}}}}}, which no check captures", check.name);
-                return Err(Fault::usage(why)
-                    .hint("capture it in another check; ${NAME} is a variable of the environment")
-                    .into());
-            }
-        }
-    }
-    let mut done: BTreeSet<&str> = BTreeSet::new();
-    loop {
-        let ready = |check: &&Check| {
-            !done.contains(check.name.as_str())
-                && check
-                    .needs
-                    .iter()
-                    .all(|name| done.contains(sources[name.as_str()].name.as_str()))
-        };
-        let next: Vec<&str> = checks.iter().filter(ready).map(|c| c.name.as_str()).collect();
-        if next.is_empty() {
-            break;
-        }
-        done.extend(next);
-    }
-    let stuck: Vec<&str> =
-        checks.iter().map(|c| c.name.as_str()).filter(|name| !done.contains(name)).collect();
-    if stuck.is_empty() {
-        return Ok(());
-    }
-    Err(Fault::usage(format!("the checks {} wait for each other's captures", stuck.join(", ")))
-        .hint("break the cycle: a check may only use what one before it captures")
-        .into())
 }
 
 /// The verdicts of critical checks that are not a pass.

@@ -10,6 +10,7 @@ use crate::config::check::{AuthSpec, BasicSpec};
 use crate::config::expectation::{ExpectSpec, PredicateSpec, VersionSpec};
 use crate::config::forms::HealthSpec;
 use crate::config::values::{Argv, NonEmpty, Period, Secret};
+use crate::config::watched::{ContainerSpec, UnitSpec};
 use crate::config::{CheckSpec, Loaded, Place};
 use crate::decide::health::HealthOptions;
 use crate::decide::status_set::StatusSet;
@@ -33,6 +34,12 @@ pub(super) struct TargetArgs {
     /// A program that must exit with 0: words, or a JSON list of them [repeatable]
     #[arg(long, value_name = "COMMAND")]
     command: Vec<String>,
+    /// A container that must run, and be healthy where it has a health check [repeatable]
+    #[arg(long, value_name = "NAME")]
+    container: Vec<String>,
+    /// A systemd unit that must be active [repeatable]
+    #[arg(long, value_name = "NAME")]
+    unit: Vec<String>,
     /// Statuses that are accepted: 200, 2xx, or several with commas [default: 2xx]
     #[arg(long, value_name = "STATUS")]
     status: Option<StatusSet>,
@@ -188,7 +195,8 @@ impl CommonArgs {
 impl TargetArgs {
     /// Whether no target is named.
     pub(super) fn is_empty(&self) -> bool {
-        [&self.targets, &self.url, &self.tcp, &self.command].iter().all(|list| list.is_empty())
+        let named = [&self.targets, &self.url, &self.tcp, &self.command];
+        named.iter().chain(&[&self.container, &self.unit]).all(|list| list.is_empty())
     }
 
     fn specs(&self) -> anyhow::Result<Vec<(Place, CheckSpec)>> {
@@ -203,10 +211,18 @@ impl TargetArgs {
         let urls = self.url.iter().map(|url| ("--url", "url", url));
         let tcp = self.tcp.iter().map(|tcp| ("--tcp", "tcp", tcp));
         let commands = self.command.iter().map(|command| ("--command", "command", command));
-        for (flag, kind, text) in named.chain(urls).chain(tcp).chain(commands) {
+        let containers = self.container.iter().map(|name| ("--container", "container", name));
+        let units = self.unit.iter().map(|name| ("--unit", "unit", name));
+        let watched = containers.chain(units);
+        for (flag, kind, text) in named.chain(urls).chain(tcp).chain(commands).chain(watched) {
             let spec = match kind {
                 "url" => self.http(text)?,
                 "tcp" => CheckSpec { tcp: Some(text.clone()), ..CheckSpec::default() },
+                "container" => CheckSpec {
+                    container: Some(ContainerSpec::named(text)),
+                    ..CheckSpec::default()
+                },
+                "unit" => CheckSpec { unit: Some(UnitSpec::named(text)), ..CheckSpec::default() },
                 _ => CheckSpec { command: Some(argv(text)?), ..CheckSpec::default() },
             };
             let spec = CheckSpec { pid_file: self.pid_file.clone(), ..spec };

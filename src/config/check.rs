@@ -7,13 +7,14 @@ use serde::Deserialize;
 use super::expectation::{CaptureSpec, ExpectSpec};
 use super::forms::HealthSpec;
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
+use super::watched::{ContainerSpec, UnitSpec};
 use crate::decide::verdict::Severity;
 
 /// Declares the keys of a check once: the struct, and which of its keys a file has set.
 macro_rules! keys {
     ($($(#[$meta:meta])* $field:ident ($key:literal): $type:ty,)*) => {
-        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `disk`, `memory`, `load`
-        /// says what to look at.
+        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `container`, `unit`, `disk`,
+        /// `memory`, `load` says what to look at.
         #[derive(Debug, Clone, Default, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
@@ -45,6 +46,10 @@ keys! {
     tcp ("tcp"): String,
     /// A program that must exit with 0.
     command ("command"): Argv,
+    /// Containers, as Docker or Podman tells.
+    container ("container"): ContainerSpec,
+    /// Units, as systemd tells.
+    unit ("unit"): UnitSpec,
     /// The share of a file system in use.
     disk ("disk"): DiskSpec,
     /// The share of memory in use.

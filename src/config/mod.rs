@@ -14,6 +14,7 @@ pub mod pipeline;
 mod schema;
 pub mod transaction;
 pub mod values;
+pub mod watched;
 
 pub use check::CheckSpec;
 pub use file::{Config, Loaded, Place, load, parse};

@@ -42,6 +42,8 @@ pub enum Expect {
     Below(f64, Unit),
     /// A connection was accepted.
     Connected,
+    /// Its keeper says that it is as it must be.
+    Well,
 }
 
 /// Where in an observation a text is found: for versions and captures.
@@ -93,6 +95,7 @@ pub struct Context {
 }
 
 const SHOWN: usize = 200;
+const SENTENCES: usize = 500;
 
 impl Expect {
     /// Evaluates the expectation. An observation of another kind is an error, not a "no".
@@ -107,6 +110,14 @@ impl Expect {
         };
         if let Observation::Failed(failure) = observation {
             return finding(failure.message.clone(), verdict_of_failure(failure.kind));
+        }
+        if let (Expect::Well, Observation::State(state)) = (self, observation) {
+            return Finding {
+                wanted: state.wanted.into(),
+                found: shorten(&state.found, SENTENCES),
+                warnings: state.warnings.clone(),
+                ..finding(String::new(), state.verdict)
+            };
         }
         match self.look(observation) {
             Err(why) => finding(why, Verdict::Error),
@@ -219,7 +230,7 @@ impl Expect {
             }
             Expect::Below(limit, _) => number.is_some_and(|v| v < *limit),
             Expect::Connected => value.is_some(),
-            Expect::Health(_) => false,
+            Expect::Health(_) | Expect::Well => false,
         }
     }
 
@@ -249,6 +260,7 @@ impl Expect {
             Expect::ExitCode(predicate) => ("exit code".into(), show(predicate)),
             Expect::Below(limit, unit) => ("value".into(), format!("< {}", unit.show(*limit))),
             Expect::Connected => ("connected to".into(), "a connection".into()),
+            Expect::Well => ("state".into(), "well".into()),
         }
     }
 }

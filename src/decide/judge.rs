@@ -60,6 +60,8 @@ impl Judgement {
         let worst = self.findings.iter().find(|finding| finding.verdict == self.verdict);
         match worst.or(self.findings.first()) {
             None => "nothing was looked at".into(),
+            // What its keeper tells are sentences of their own.
+            Some(finding) if finding.what == "state" => finding.found.clone(),
             Some(finding) if self.verdict.is_pass() => {
                 format!("{} {}", finding.what, finding.found)
             }

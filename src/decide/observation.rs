@@ -6,6 +6,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::jsonpath;
+use super::state::State;
 
 /// What one look at the world returned.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,8 @@ pub enum Observation {
     Exit(CommandOutput),
     /// A figure of the machine, with its unit's conventional limit left to the judgement.
     Reading(Reading),
+    /// How something is that runs under somebody else's care.
+    State(State),
     /// Nothing was seen, and why.
     Failed(ProbeFailure),
 }
@@ -41,6 +44,7 @@ impl Observation {
             Observation::Connected { elapsed, .. } => *elapsed,
             Observation::Exit(output) => output.elapsed,
             Observation::Reading(_) => Duration::ZERO,
+            Observation::State(state) => state.elapsed,
             Observation::Failed(failure) => failure.elapsed,
         }
     }

@@ -18,7 +18,7 @@ pub fn recent(text: &str, now: SystemTime, length: Duration) -> String {
 
 /// The RFC 3339 time that a line begins with, in a bracket or not. One without its zone could be
 /// any, and is none.
-fn time_of(line: &str) -> Option<SystemTime> {
+pub fn time_of(line: &str) -> Option<SystemTime> {
     let line = line.strip_prefix('[').unwrap_or(line);
     let (date, rest) = line.split_at_checked(10)?;
     let rest = rest.strip_prefix(['T', 't', ' '])?;

@@ -70,6 +70,9 @@ pub enum Terminal {
     Gone(String),
     /// A condition of the configuration holds: not asked during the start period.
     Condition(String),
+    /// What should run has crashed, which counts as a condition; whoever waits for what it serves
+    /// waits in vain, too.
+    Crashed(String),
 }
 
 /// What to do next.
@@ -143,8 +146,14 @@ impl Wait {
         Step::Probe { timeout: self.policy.timeout.min(left) }
     }
 
-    /// Takes in what an attempt that ended at `elapsed` told.
-    pub fn observe(&mut self, elapsed: Duration, outcome: &Outcome) {
+    /// Takes in what an attempt that ended at `elapsed` told; tells whether it counts. One that
+    /// the limit cut off before it could find out anything does not, when there was one before.
+    pub fn observe(&mut self, elapsed: Duration, outcome: &Outcome) -> bool {
+        let cut_off =
+            outcome.verdict == Verdict::Error && self.limit().is_some_and(|limit| elapsed >= limit);
+        if cut_off && self.last.is_some() {
+            return false;
+        }
         self.attempts += 1;
         let counts = elapsed >= self.policy.start_period;
         self.last = Some(outcome.verdict);
@@ -159,13 +168,16 @@ impl Wait {
         self.end = self.decide(counts, outcome);
         let pause = self.backoff.pause(outcome.answered);
         self.sleep_until = Some(elapsed + pause);
+        true
     }
 
     fn decide(&self, counts: bool, outcome: &Outcome) -> Option<End> {
         let end = |verdict, reason: String| Some(End { verdict, reason });
         match &outcome.terminal {
             Some(Terminal::Gone(why)) => return end(Verdict::Fail, why.clone()),
-            Some(Terminal::Condition(why)) if counts => return end(Verdict::Fail, why.clone()),
+            Some(Terminal::Condition(why) | Terminal::Crashed(why)) if counts => {
+                return end(Verdict::Fail, why.clone());
+            }
             _ => {}
         }
         match self.policy.mode {

@@ -24,7 +24,9 @@ fn play(policy: Policy, outcomes: impl IntoIterator<Item = Outcome>) -> (End, u6
     let mut now = Duration::ZERO;
     loop {
         match wait.next(now) {
-            Step::Probe { .. } => wait.observe(now, &outcomes.next().expect("an outcome")),
+            Step::Probe { .. } => {
+                wait.observe(now, &outcomes.next().expect("an outcome"));
+            }
             Step::Sleep(pause) => now += pause,
             Step::Done(end) => return (end, now.as_secs()),
         }
@@ -52,6 +54,35 @@ fn p1_failures_alone_never_end_a_wait_before_its_deadline() {
     let (end, at) = play(policy(Mode::Wait { within: S * 60 }), forever);
     assert_eq!((end.verdict, at), (Verdict::Fail, 60));
     assert!(end.reason.contains("60 attempts"), "{}", end.reason);
+}
+
+#[test]
+fn p1_what_the_deadline_cuts_off_does_not_decide() {
+    let policy = policy(Mode::Wait { within: S * 10 });
+    let mut wait = Wait::new(policy.clone(), 1);
+    assert!(wait.observe(S, &outcome(Verdict::Fail)));
+    assert!(!wait.observe(S * 10, &outcome(Verdict::Error)), "it had no time to find out");
+    let Step::Done(end) = wait.next(S * 10) else { panic!("it is over") };
+    assert_eq!(end.verdict, Verdict::Fail);
+    // The only one does: never having found out is no failure.
+    let mut wait = Wait::new(policy, 1);
+    assert!(wait.observe(S * 10, &outcome(Verdict::Error)));
+    let Step::Done(end) = wait.next(S * 10) else { panic!("it is over") };
+    assert_eq!(end.verdict, Verdict::Error);
+}
+
+#[test]
+fn p5_a_crash_is_a_condition_and_not_asked_in_the_start_period() {
+    let crashed = || Outcome {
+        terminal: Some(Terminal::Crashed("it crashed".into())),
+        ..outcome(Verdict::Fail)
+    };
+    let wait = policy(Mode::Wait { within: S * 60 });
+    let (end, at) = play(wait.clone(), [crashed()]);
+    assert_eq!((end.verdict, at, end.reason.as_str()), (Verdict::Fail, 0, "it crashed"));
+    let patient = Policy { start_period: S * 2, ..wait };
+    let (end, _) = play(patient, [crashed(), crashed(), outcome(Verdict::Pass)]);
+    assert_eq!(end.verdict, Verdict::Pass);
 }
 
 #[test]

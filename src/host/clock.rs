@@ -19,6 +19,18 @@ impl Moment {
     }
 }
 
+/// For how long this machine runs, without the time it slept: the clock of systemd's
+/// `…TimestampMonotonic`. Zero where there is none.
+pub fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+        Duration::try_from(now).unwrap_or_default()
+    }
+    #[cfg(not(target_os = "linux"))]
+    Duration::ZERO
+}
+
 /// The time of day.
 pub fn wall() -> SystemTime {
     SystemTime::now()
