@@ -21,8 +21,8 @@ pub(crate) const JOB: &str = "shop-job";
 /// What [`WEB`] listens on in its container.
 pub(crate) const PORT: u16 = 8080;
 
-/// The tags of each image, and the faults that it starts with.
-pub(crate) const VERSIONS: [(&str, &str); 11] = [
+/// The tags of each image, and the faults that [`WEB`] starts with.
+pub(crate) const VERSIONS: [(&str, &str); 12] = [
     ("v1", ""),
     ("v2", ""),
     ("v3", ""),
@@ -42,7 +42,12 @@ pub(crate) const VERSIONS: [(&str, &str); 11] = [
     ("wrong-version", "wrong-version=v1"),
     // Every second answer is an error.
     ("errors", "error-rate=50"),
+    // Is well, and it is the worker that crashes at the start.
+    (WORKER_CRASHES, ""),
 ];
+
+/// The tag with a worker that is not well. In all others, it is: what is wrong is [`WEB`].
+pub(crate) const WORKER_CRASHES: &str = "worker-crashes";
 
 /// A user in none of our images, as which the service runs.
 const NOBODY: u32 = 65534;
@@ -52,8 +57,14 @@ pub(crate) fn load_shop(engine: &Engine) {
     let mut archive = Archive::new();
     let layer = service_layer(&mut archive);
     for (version, faults) in VERSIONS {
-        let environment = [format!("VERSION={version}"), format!("FAULTS={faults}")];
-        for (name, argument) in [(WEB, None), (WORKER, Some("--worker")), (JOB, Some("--once"))] {
+        let worker = if version == WORKER_CRASHES { "exit-at-start" } else { "" };
+        let of_version = [
+            (WEB, None, faults),
+            (WORKER, Some("--worker"), worker),
+            (JOB, Some("--once"), faults),
+        ];
+        for (name, argument, faults) in of_version {
+            let environment = [format!("VERSION={version}"), format!("FAULTS={faults}")];
             let config = service_config(&environment, argument);
             archive.image(&format!("{name}:{version}"), config, &[&layer]);
         }

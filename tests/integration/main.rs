@@ -16,6 +16,7 @@ mod blue_green_examples;
 mod bootstrap;
 mod capture;
 mod compose;
+mod compose_world;
 mod crash_callers;
 mod crash_commands;
 mod crash_disk;
