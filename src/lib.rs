@@ -13,5 +13,6 @@ pub mod deploy;
 pub mod exit;
 pub mod host;
 pub mod platforms;
+pub mod remote;
 pub mod report;
 pub mod routers;

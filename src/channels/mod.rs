@@ -159,6 +159,26 @@ impl Telling {
         })
     }
 
+    /// Files in a folder, and nobody else.
+    pub fn files(folder: PathBuf, session: &Session) -> Self {
+        let (wording, cancel) = (Wording::default(), session.cancel.clone());
+        Self {
+            channels: vec![NotifySpec::File],
+            required: Vec::new(),
+            context: Context { wording, folder, github: None, within: WITHIN, cancel },
+        }
+    }
+
+    /// Takes the files out, which are written where the release is; whether there were any, and
+    /// whether anybody else is to be told.
+    pub fn without_files(&mut self) -> (bool, bool) {
+        let is_file = |spec: &NotifySpec| *spec == NotifySpec::File;
+        let files = self.channels.iter().chain(&self.required).any(is_file);
+        self.channels.retain(|spec| !is_file(spec));
+        self.required.retain(|spec| !is_file(spec));
+        (files, !self.all().is_empty())
+    }
+
     /// The channels with what is required of them; a required one is told without being listed.
     fn all(&self) -> Vec<(&NotifySpec, bool)> {
         let mut all: Vec<(&NotifySpec, bool)> = Vec::new();

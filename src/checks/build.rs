@@ -20,6 +20,7 @@ use crate::host::process::Started;
 const COMMON: &[&str] = &[
     "name",
     "severity",
+    "from",
     "within",
     "interval",
     "timeout",

@@ -9,6 +9,7 @@ mod order;
 mod progress;
 mod record;
 mod run;
+mod sides;
 mod system;
 mod tcp;
 mod unit;
@@ -16,6 +17,7 @@ mod verify;
 
 pub use build::{Check, Surroundings, build};
 pub use run::{Purpose, Run, failed, run};
+pub use sides::{Asked, Asker, Question, label, refuse_crossing};
 pub use verify::{Target, Verification, specs, verify};
 
 use std::collections::BTreeMap;

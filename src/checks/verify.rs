@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::build::{Surroundings, build};
 use super::run::{Purpose, Run, failed, run};
+use super::sides::{self, label};
 use crate::commands::Session;
 use crate::config::{CheckSpec, Loaded, Place};
 use crate::decide::verdict::Verdict;
@@ -30,6 +31,8 @@ pub struct Target {
     pub own: Vec<CheckSpec>,
     /// What answers may still be changing: wait until the `path` checks pass several times in a row.
     pub settling: bool,
+    /// Only these, by [`label`](super::label).
+    pub only: Option<Vec<String>>,
 }
 
 /// The outcome of a verification.
@@ -45,17 +48,36 @@ pub struct Verification {
     pub cancelled: Option<&'static str>,
 }
 
-/// Waits for the checks that have `within`, then runs the whole suite.
+/// Waits for the checks that have `within`, then runs the whole suite. Where a caller elsewhere can
+/// be asked, each check is asked from the side where it belongs.
 ///
 /// # Errors
 /// When the checks are wrong.
 pub fn verify(session: &Session, loaded: &Loaded, target: &Target) -> anyhow::Result<Verification> {
+    match session.asker() {
+        Some(asker) => sides::verify(session, loaded, target, asker),
+        None => here(session, loaded, target),
+    }
+}
+
+/// The same, all from this side.
+pub(super) fn here(
+    session: &Session,
+    loaded: &Loaded,
+    target: &Target,
+) -> anyhow::Result<Verification> {
     let surroundings = Surroundings {
         base_url: target.base_url.clone().or_else(|| loaded.config.public.clone()),
         expected_version: target.expected_version.clone(),
         process: target.process,
     };
     let mut specs = specs(loaded);
+    if let Some(only) = &target.only {
+        let labels = specs.iter().enumerate().map(|(index, (_, spec))| label(index, spec));
+        let chosen: Vec<bool> = labels.map(|label| only.contains(&label)).collect();
+        let mut chosen = chosen.into_iter();
+        specs.retain(|_| chosen.next().unwrap_or_default());
+    }
     if target.only_paths {
         specs.retain(|(_, spec)| spec.path.is_some());
     }

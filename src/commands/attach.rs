@@ -1,6 +1,7 @@
 //! `waveoff attach`: go with a run that is on its way, or see how it went.
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::site::SiteArgs;
 use super::{Output, Session, Verb, ending, follow};
@@ -9,7 +10,7 @@ use crate::exit::Fault;
 use crate::report::v1::Report;
 
 /// Arguments of `attach`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Attach {
     /// The run [default: the one that has the lock, else the last one]
     #[arg(long, value_name = "ID")]

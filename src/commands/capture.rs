@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::site::{Site, SiteArgs};
 use super::{Output, Session, Verb, output};
@@ -13,7 +14,7 @@ use crate::exit::Fault;
 use crate::report::v1::Report;
 
 /// Arguments of `capture`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Capture {
     #[command(flatten)]
     site: SiteArgs,
@@ -37,6 +38,24 @@ Examples:
   waveoff capture --output before.json
 
 ";
+
+    fn depart(mut self) -> anyhow::Result<Self> {
+        self.output = None;
+        Ok(self)
+    }
+
+    fn arrive(&self, report: &mut Report) -> anyhow::Result<()> {
+        let (Some(file), Some(text)) = (&self.output, report.outputs.get("state")) else {
+            return Ok(());
+        };
+        let state: State = serde_json::from_str(text)?;
+        capture::write(file, &state).map_err(|error| {
+            Fault::error(format!("cannot write the capture to {}: {error}", file.display()))
+                .hint("name another file with --output")
+        })?;
+        report.outputs.insert("state-file".into(), file.display().to_string());
+        Ok(())
+    }
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let site = self.site.open(session)?;

@@ -81,6 +81,11 @@ pub(super) fn perform(
     Ok(transact::conclude(site, &telling, &history, tale))
 }
 
+/// The report itself, when it is in a file.
+pub(super) fn inline(given: &str) -> anyhow::Result<String> {
+    Ok(serde_json::to_string(&read(given)?.report)?)
+}
+
 /// A report in a file, or the report itself.
 fn read(given: &str) -> anyhow::Result<Stated> {
     let hint = "give the report of smoke-test or wait-healthy: its output `report`, or the file \

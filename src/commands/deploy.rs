@@ -93,6 +93,7 @@ impl Verb for Deploy {
     const ABOUT: &'static str =
         "Deploy a release, verify it, and put the old one back when it is not well";
     const OUTPUTS: &'static [Output] = ending::OUTPUTS;
+    const BEGINS: bool = true;
     const EXAMPLES: &'static str = "\
 Examples:
   waveoff deploy --version v1.4.0
@@ -102,6 +103,13 @@ Examples:
   waveoff deploy --version v1.4.0 --confirm smoke.json    # deployed by others
 
 ";
+
+    fn depart(mut self) -> anyhow::Result<Self> {
+        // What the job says of the commit, and a report in a file, are here.
+        self.sha = self.release()?.sha;
+        self.confirm = self.confirm.as_deref().map(confirm::inline).transpose()?;
+        Ok(self)
+    }
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;

@@ -2,16 +2,19 @@
 //! gone. It is this very program, started with `engine` and a commission on standard input.
 
 use std::process::ExitCode;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::Session;
 use super::deploy::Deploy;
+use super::detached::{Detached, Says};
 use super::recover::{self, Recover};
 use super::rollback::Rollback;
 use super::session::complain;
 use super::site::{Site, SiteArgs};
+use crate::checks::Asker;
 use crate::config::{self, Loaded};
 use crate::decide::history::Release;
 use crate::decide::journal::Begun;
@@ -24,6 +27,8 @@ use crate::deploy::{Scope, State, drive, setup};
 use crate::exit::{Exit, Fault};
 use crate::host::signals::Cancel;
 use crate::host::{detach, env, files};
+use crate::remote::words::Caller;
+use crate::remote::{Asking, uploads};
 use crate::report::v1::Report;
 
 /// The word that makes this program an engine.
@@ -46,6 +51,9 @@ pub(super) struct Commission {
     pub(super) by: String,
     /// How long to wait in line.
     pub(super) queue_ms: u64,
+    /// Who called from elsewhere, with the variables that the configuration needs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) caller: Option<Caller>,
 }
 
 /// What to do.
@@ -165,9 +173,25 @@ impl Commission {
         }
     }
 
-    /// The configuration that it was given for, with this process's environment.
+    /// The configuration that it was given for, with its caller's variables, else with this process's
+    /// environment.
     pub(super) fn loaded(&self) -> anyhow::Result<Loaded> {
-        config::parse(&self.file, &self.text, env::var)
+        match &self.caller {
+            Some(caller) => caller.read(&self.file, &self.text),
+            None => config::parse(&self.file, &self.text, env::var),
+        }
+    }
+
+    /// Keeps no secrets of a run that is over.
+    pub(super) fn forget(mut self, run: &Run) {
+        let is_over =
+            run.transaction().is_ok_and(|begun| begun.is_none_or(|begun| begun.is_over()));
+        let Some(caller) = self.caller.as_mut().filter(|_| is_over) else { return };
+        caller.variables = caller.variables.forgotten();
+        // What cannot be written now stays where only its owner can read it.
+        if let Ok(text) = serde_json::to_string(&self) {
+            files::replace_private(run.commission(), text.as_bytes()).unwrap_or_default();
+        }
     }
 }
 
@@ -181,9 +205,17 @@ pub(super) fn main() -> ExitCode {
         let (scope, state) = commission.task.site().place(Some(&loaded.config))?;
         let run = runs::of(&scope, &state, &commission.run);
         let engaged = run.engage()?;
+        // Who called may have lost the connection and called again: only one of us begins.
+        if files::exists(run.commission()) {
+            return Err(Fault::error("this run was begun already").into());
+        }
         files::replace_private(run.commission(), text.as_bytes())?;
         let log = files::open_log(run.output())?;
-        let session = Session::plain(commission.task.name())?.detach(log, loaded.clone());
+        let caller = commission.caller.clone();
+        let asker = caller.as_ref().map(|_| Box::new(Asking::of(&run)) as Box<dyn Asker>);
+        let (says, own) = (Says::Log(Mutex::new(log)), loaded.clone());
+        let session = Session::plain(commission.task.name())?;
+        let session = session.detach(Detached { says, loaded: own, caller, asker });
         anyhow::Ok((commission, loaded, scope, state, run, engaged, session))
     });
     let (commission, loaded, scope, state, run, engaged, session) = match begun {
@@ -195,7 +227,9 @@ pub(super) fn main() -> ExitCode {
     let result = work(&session, &commission, loaded, &run);
     let end = end_of(&session, result);
     runs::prune(&scope, &state);
+    uploads::prune(&scope, &state);
     let told = run.ended(&end);
+    commission.forget(&run);
     drop(engaged);
     match told {
         Ok(()) => Exit::Pass.into(),
@@ -203,7 +237,7 @@ pub(super) fn main() -> ExitCode {
     }
 }
 
-fn end_of(session: &Session, result: anyhow::Result<Report>) -> End {
+pub(super) fn end_of(session: &Session, result: anyhow::Result<Report>) -> End {
     let error = result.as_ref().err().map(Wrong::of);
     let report = result.unwrap_or_else(|error| {
         let mut report = session.report(Verdict::Error, format!("{error:#}"));
@@ -283,8 +317,9 @@ pub(super) fn commission(
         file: loaded.file,
         text: loaded.text,
         folder,
-        by: lock::who(),
+        by: session.by(),
         queue_ms: queue.as_millis() as u64,
+        caller: session.caller().cloned(),
     };
     Ok((commission, scope, state))
 }

@@ -38,15 +38,30 @@ pub(super) fn perform(
     queue: Option<Duration>,
 ) -> anyhow::Result<Report> {
     let queue = queue.unwrap_or(QUEUE);
-    let (commission, scope, state) = engine::commission(session, site, task, queue)?;
-    let run = start(session, &commission, &scope, &state)?;
-    match run {
-        (run, Went::Ended(end)) => conclude(session, &run, *end),
-        (run, Went::Left(signal)) => Err(left(&run, signal).into()),
-        (run, Went::Died) => {
-            let why = died(&run);
+    let (mut commission, scope, state) = engine::commission(session, site, task, queue)?;
+    if let Some(caller) = session.caller() {
+        // Whoever calls again after the connection was lost finds it by this id.
+        commission.run.clone_from(&caller.run);
+    }
+    let (run, went) = start(session, &commission, &scope, &state)?;
+    went_with(session, site, &run, went)
+}
+
+/// Goes with a run of this caller again, from where it was left.
+pub(super) fn rejoin(session: &Session, site: &SiteArgs, run: &Run) -> anyhow::Result<Report> {
+    session.begins(run)?;
+    let went = follow(session, run, None, true)?;
+    went_with(session, site, run, went)
+}
+
+fn went_with(session: &Session, site: &SiteArgs, run: &Run, went: Went) -> anyhow::Result<Report> {
+    match went {
+        Went::Ended(end) => conclude(session, run, *end),
+        Went::Left(signal) => Err(left(run, signal).into()),
+        Went::Died => {
+            let why = died(run);
             session.say(&format!("          | {why}; another engine finishes its story"));
-            finish(session, site, &run, &why)
+            finish(session, site, run, &why)
         }
     }
 }
@@ -103,6 +118,7 @@ fn start(
             .hint("is the state folder writable, and is there space left?")
     };
     let errors = files::open_log(run.errors()).map_err(wrong)?;
+    session.begins(&run)?;
     let input = serde_json::to_vec(commission)?;
     let mut engine = Engine::start(engine::WORD, &input, &errors).map_err(wrong)?;
     let went = follow(session, &run, Some(&mut engine), true)?;
@@ -111,6 +127,7 @@ fn start(
 
 /// Goes with a run that is on its way already; a signal ends the going, not the run.
 pub(super) fn attach(session: &Session, run: &Run) -> anyhow::Result<Report> {
+    session.joins(run);
     match follow(session, run, None, false)? {
         Went::Ended(end) => conclude(session, run, *end),
         Went::Left(signal) => Err(left(run, signal).into()),
@@ -124,7 +141,7 @@ fn follow(
     mut engine: Option<&mut Engine>,
     passes_on: bool,
 ) -> anyhow::Result<Went> {
-    let mut output = Output::of(run);
+    let mut output = Output::of(run, session.seen(run));
     let (mut asked, nobody) = (false, Cancel::default());
     // However often it is asked to end: it goes along until the engine has.
     session.cancel.stay();
@@ -132,7 +149,8 @@ fn follow(
         // In this order: what was written before the end is shown before it.
         let end = run.end();
         let gone = match &mut engine {
-            Some(engine) => engine.has_ended()?,
+            // One that came second leaves the run to the first one.
+            Some(engine) => engine.has_ended()? && run.engine().is_none(),
             None => run.engine().is_none(),
         };
         output.show(session)?;
@@ -172,8 +190,8 @@ struct Output {
 }
 
 impl Output {
-    fn of(run: &Run) -> Self {
-        Self { file: run.output(), offset: 0, pending: Vec::new() }
+    fn of(run: &Run, offset: u64) -> Self {
+        Self { file: run.output(), offset, pending: Vec::new() }
     }
 
     fn show(&mut self, session: &Session) -> anyhow::Result<()> {
@@ -187,7 +205,11 @@ impl Output {
             let Some(end) = self.pending.iter().rposition(|byte| *byte == b'\n') else { continue };
             let rest = self.pending.split_off(end + 1);
             let whole = std::mem::replace(&mut self.pending, rest);
-            String::from_utf8_lossy(&whole).lines().for_each(|line| session.say(line));
+            let mut at = self.offset - (whole.len() + self.pending.len()) as u64;
+            for line in whole.split_inclusive(|byte| *byte == b'\n') {
+                at += line.len() as u64;
+                session.relay(String::from_utf8_lossy(line).trim_end_matches('\n'), at);
+            }
         }
     }
 }

@@ -5,9 +5,11 @@ pub mod attach;
 pub mod capture;
 mod confirm;
 pub mod deploy;
+mod detached;
 mod ending;
 mod engine;
 pub mod evaluate_rollback;
+pub(crate) mod far;
 mod follow;
 pub mod init;
 pub mod notify_incident;
@@ -24,14 +26,19 @@ mod transact;
 pub mod unlock;
 pub mod wait_healthy;
 
+pub(crate) use detached::Wire;
 pub use session::Session;
+pub(crate) use telling::tell_news;
 
 use std::process::ExitCode;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::exit::{Exit, Fault};
 use crate::host::env;
+use crate::remote::{self, Wanted, serve};
 use crate::report::v1::Report;
 
 /// An output of a verb's action.
@@ -69,6 +76,25 @@ pub trait Verb: Args + FromArgMatches {
     /// Worked examples for the end of `--help`.
     const EXAMPLES: &'static str = "";
 
+    /// Whether it starts a run, which goes on without its caller.
+    const BEGINS: bool = false;
+
+    /// The same with all that only the caller's machine knows, before it is done on another one.
+    ///
+    /// # Errors
+    /// When something of that is wrong.
+    fn depart(self) -> anyhow::Result<Self> {
+        Ok(self)
+    }
+
+    /// Does here what belongs on the caller's machine, when it was done on another one.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn arrive(&self, _: &mut Report) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Does it.
     ///
     /// # Errors
@@ -87,20 +113,47 @@ pub struct Entry {
     pub outputs: &'static [Output],
     command: fn() -> Command,
     run: fn(&ArgMatches, &Session) -> anyhow::Result<Report>,
+    far: Option<Far>,
 }
 
-/// The entry of a verb.
+/// How a verb is done on another machine.
+#[derive(Clone, Copy)]
+struct Far {
+    /// Whether it starts a run, which goes on without its caller.
+    begins: bool,
+    /// Its arguments, as they travel.
+    args: fn(&ArgMatches) -> anyhow::Result<serde_json::Value>,
+    /// Does it there.
+    run: fn(serde_json::Value, &Session) -> anyhow::Result<Report>,
+    /// Does the rest here.
+    arrive: fn(&ArgMatches, &mut Report) -> anyhow::Result<()>,
+}
+
+/// The entry of a verb that is done where the configuration says.
+pub const fn anywhere<V: Verb + Serialize + DeserializeOwned>() -> Entry {
+    let far = Far {
+        begins: V::BEGINS,
+        args: |matches| Ok(serde_json::to_value(read::<V>(matches)?.depart()?)?),
+        run: |args, session| serde_json::from_value::<V>(args)?.run(session),
+        arrive: |matches, report| read::<V>(matches)?.arrive(report),
+    };
+    Entry { far: Some(far), ..entry::<V>() }
+}
+
+fn read<V: Verb>(matches: &ArgMatches) -> anyhow::Result<V> {
+    let verb = V::from_arg_matches(matches);
+    Ok(verb.map_err(|error| Fault::usage(error.to_string().trim().to_owned()))?)
+}
+
+/// The entry of a verb that is done here.
 pub const fn entry<V: Verb>() -> Entry {
     Entry {
         name: V::NAME,
         action: V::ACTION,
         outputs: V::OUTPUTS,
         command: || settings::declare::<V>(),
-        run: |matches, session| {
-            let verb = V::from_arg_matches(matches)
-                .map_err(|error| Fault::usage(error.to_string().trim().to_owned()))?;
-            verb.run(session)
-        },
+        run: |matches, session| read::<V>(matches)?.run(session),
+        far: None,
     }
 }
 
@@ -113,13 +166,13 @@ impl Entry {
 
 /// The verbs of `waveoff`. A new one is a file of its own and a line here.
 pub const WAVEOFF: &[Entry] = &[
-    entry::<deploy::Deploy>(),
-    entry::<rollback::Rollback>(),
-    entry::<recover::Recover>(),
-    entry::<attach::Attach>(),
-    entry::<status::Status>(),
-    entry::<unlock::Unlock>(),
-    entry::<capture::Capture>(),
+    anywhere::<deploy::Deploy>(),
+    anywhere::<rollback::Rollback>(),
+    anywhere::<recover::Recover>(),
+    anywhere::<attach::Attach>(),
+    anywhere::<status::Status>(),
+    anywhere::<unlock::Unlock>(),
+    anywhere::<capture::Capture>(),
     entry::<init::Init>(),
 ];
 
@@ -138,8 +191,12 @@ pub fn main_of(verb: Entry) -> ExitCode {
 pub fn main_of_many(name: &'static str, about: &'static str, verbs: &[Entry]) -> ExitCode {
     session::guard();
     let arguments = env::args();
-    if arguments.len() == 2 && arguments[1] == engine::WORD {
-        return engine::main();
+    if let [_, word] = arguments.as_slice() {
+        match word.to_str() {
+            Some(engine::WORD) => return engine::main(),
+            Some(serve::WORD) => return serve::main(),
+            _ => {}
+        }
     }
     let command = Command::new(name)
         .about(about)
@@ -164,9 +221,32 @@ pub fn main_of_many(name: &'static str, about: &'static str, verbs: &[Entry]) ->
 fn perform(verb: Entry, matches: &ArgMatches) -> ExitCode {
     match Session::begin(verb, matches) {
         Ok(session) => {
-            let result = (verb.run)(matches, &session);
+            let result = elsewhere(verb, matches, &session);
+            let result = result.and_then(|done| match done {
+                Some(report) => Ok(report),
+                None => (verb.run)(matches, &session),
+            });
             session.finish(result).into()
         }
         Err(error) => session::complain(verb.name, &error).into(),
     }
+}
+
+/// Has it done on another machine, when the configuration names one. The one place where that is
+/// decided.
+fn elsewhere(
+    verb: Entry,
+    matches: &ArgMatches,
+    session: &Session,
+) -> anyhow::Result<Option<Report>> {
+    let Some(far) = verb.far else { return Ok(None) };
+    let Some(loaded) = session.config()? else { return Ok(None) };
+    let spec = loaded.remote()?;
+    let Some(host) = spec.host.clone() else { return Ok(None) };
+    let programs = matches.get_one::<String>("remote_binaries").cloned();
+    let args = (far.args)(matches)?;
+    let wanted = Wanted { verb: verb.name, begins: far.begins, args, host, programs };
+    let mut report = remote::call(session, &loaded, &spec, wanted)?;
+    (far.arrive)(matches, &mut report)?;
+    Ok(Some(report))
 }

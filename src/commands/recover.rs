@@ -32,6 +32,7 @@ impl Verb for Recover {
     const NAME: &'static str = "recover";
     const ABOUT: &'static str = "Finish deployments that were interrupted: all old or all new";
     const OUTPUTS: &'static [Output] = ending::OUTPUTS;
+    const BEGINS: bool = true;
     const EXAMPLES: &'static str = "\
 Examples:
   waveoff recover                                # the service of waveoff.yml

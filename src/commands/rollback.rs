@@ -63,6 +63,7 @@ impl Verb for Rollback {
     const NAME: &'static str = "rollback";
     const ABOUT: &'static str = "Bring a verified release back";
     const OUTPUTS: &'static [Output] = ending::OUTPUTS;
+    const BEGINS: bool = true;
     const EXAMPLES: &'static str = "\
 Examples:
   waveoff rollback --list

@@ -1,11 +1,11 @@
 //! One run of a verb: what all verbs have in common, from the first line to the exit code.
 
-use std::io::Write;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
+use super::detached::Detached;
 use super::{COMMON_OUTPUTS, Entry};
 use crate::actions::{self, Level};
 use crate::config::{self, Loaded};
@@ -55,14 +55,7 @@ pub struct Session {
     wall: SystemTime,
     /// Set by SIGINT, SIGTERM and SIGHUP.
     pub cancel: Cancel,
-    detached: Option<Detached>,
-}
-
-/// What a run has instead of a terminal and a configuration of its own.
-#[derive(Debug)]
-struct Detached {
-    log: Mutex<std::fs::File>,
-    loaded: Loaded,
+    pub(super) detached: Option<Detached>,
 }
 
 impl Session {
@@ -92,10 +85,22 @@ impl Session {
         })
     }
 
-    /// The same run without a terminal: what it says goes into `log`.
-    pub(super) fn detach(self, log: std::fs::File, loaded: Loaded) -> Self {
-        self.hide_all(&loaded.mask);
-        Self { detached: Some(Detached { log: Mutex::new(log), loaded }), ..self }
+    /// A run that is cancelled by its caller's word alone, and by no signal.
+    pub(crate) fn unsignalled(entry: &'static str) -> Self {
+        Self { entry, ..Self::silent() }
+    }
+
+    /// The same run without a terminal.
+    pub(super) fn detach(self, detached: Detached) -> Self {
+        self.hide_all(&detached.loaded.mask);
+        Self { detached: Some(detached), ..self }
+    }
+
+    /// One that keeps the same secrets, says nothing, and is cancelled by nobody.
+    pub(crate) fn aside(&self) -> Self {
+        let aside = Self::silent();
+        aside.hide_all(&self.mask.lock().unwrap_or_else(PoisonError::into_inner));
+        aside
     }
 
     /// The configuration: the file that was named, or `waveoff.yml` if it is there.
@@ -163,10 +168,7 @@ impl Session {
     /// move the cursor or ring the bell.
     pub fn say(&self, line: &str) {
         if let Some(detached) = &self.detached {
-            let line = console::clean(&self.masked(line)) + "\n";
-            let mut log = detached.log.lock().unwrap_or_else(PoisonError::into_inner);
-            // A full disk must not end a deployment.
-            log.write_all(line.as_bytes()).unwrap_or_default();
+            detached.say(&console::clean(&self.masked(line)), None);
         } else if !self.common.quiet {
             self.print(&console::clean(&self.masked(line)));
         }
@@ -210,7 +212,7 @@ impl Session {
     }
 
     /// The report with all secrets masked.
-    pub(super) fn masked_report(&self, report: &Report) -> serde_json::Result<Report> {
+    pub(crate) fn masked_report(&self, report: &Report) -> serde_json::Result<Report> {
         let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
         report.map_texts(|text| mask.apply_to_value(text))
     }

@@ -42,6 +42,11 @@ pub(super) struct SiteArgs {
     /// ~/.local/state/waveoff]
     #[arg(long, value_name = "FOLDER")]
     pub(super) state: Option<String>,
+    /// With `host`: a folder with a release's programs and its MANIFEST, for a host of another kind
+    /// than this machine [default: this very program]
+    #[arg(long, value_name = "FOLDER")]
+    #[serde(skip)]
+    remote_binaries: Option<String>,
 }
 
 /// A service in an environment.

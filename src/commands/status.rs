@@ -5,6 +5,7 @@ mod lines;
 mod traffic;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::site::{Site, SiteArgs, live_of};
 use super::{Output, Session, Verb, output};
@@ -18,7 +19,7 @@ use crate::report::v1::Report;
 use traffic::Traffic;
 
 /// Arguments of `status`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Status {
     #[command(flatten)]
     site: SiteArgs,

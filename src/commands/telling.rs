@@ -11,8 +11,9 @@ use crate::decide::incident::{Ending, Incident, Recovery};
 use crate::decide::incident_key::Incident as Key;
 use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
-use crate::deploy::lock;
-use crate::host::{clock, env, files};
+use crate::deploy::story::Story;
+use crate::host::{clock, files};
+use crate::remote::words::News;
 
 /// Incidents that one good release ends at most: telling is slow, and older ones are old news.
 const ENDED: usize = 3;
@@ -28,19 +29,29 @@ impl Site {
     /// Who would be told. What is wrong with that is found before anything is touched.
     pub(super) fn telling(&self, session: &Session) -> anyhow::Result<Telling> {
         let folder = self.state.folder(&self.scope).join("incidents");
-        Telling::of(Some(&self.loaded.config), folder, None, session)
+        match session.caller() {
+            // Who else is told is told by the caller, who has the credentials for it.
+            Some(_) => Ok(Telling::files(folder, session)),
+            None => Telling::of(Some(&self.loaded.config), folder, None, session),
+        }
     }
 
     /// The incident of a walk that others tell.
     pub(super) fn untold(&self, tale: &Tale<'_>) -> Incidents {
         let begun = &tale.driven.begun;
-        let key = self.key(&begun.release, begun.target.as_ref(), &begun.deployment);
+        let key = self.key(tale.session, &begun.release, begun.target.as_ref(), &begun.deployment);
         Incidents { key, locations: Vec::new() }
     }
 
-    fn key(&self, failed: &Release, target: Option<&Release>, deployment: &str) -> String {
+    fn key(
+        &self,
+        session: &Session,
+        failed: &Release,
+        target: Option<&Release>,
+        deployment: &str,
+    ) -> String {
         let own = || self.scope.service.to_string();
-        let repository = env::var("GITHUB_REPOSITORY").unwrap_or_else(own);
+        let repository = session.repository().unwrap_or_else(own);
         let environment = self.scope.environment.as_str();
         Key { repository: &repository, environment, failed, target, deployment }.key()
     }
@@ -65,7 +76,7 @@ impl Site {
         // What has been cancelled is still told.
         tale.session.cancel.shield();
         let begun = tale.driven.begun.clone();
-        let key = self.key(&begun.release, begun.target.as_ref(), &begun.deployment);
+        let key = self.key(tale.session, &begun.release, begun.target.as_ref(), &begun.deployment);
         let log = self.keep(tale);
         let incident = Incident {
             key: key.clone(),
@@ -78,15 +89,22 @@ impl Site {
             severity: None,
             when: clock::rfc3339(clock::wall()),
             deployment: Some(begun.deployment.clone()),
-            run_url: run_url(),
+            run_url: run_url(tale.session),
             ticket: None,
             forensics: tale.forensics.clone().or(log),
             steps: tale.story.steps.clone(),
             failed_checks: checks::failed(&tale.checks).into_iter().cloned().collect(),
         };
-        let from = tale.session.elapsed();
-        let told = channels::tell_all(tale.session, telling, &incident);
-        let locations = said(tale, from, &told);
+        let mut locations = Vec::new();
+        if tells(tale.session) {
+            let from = tale.session.elapsed();
+            let told = channels::tell_all(tale.session, telling, &incident);
+            locations = said(&mut tale.story, from, &told);
+        }
+        if leaves(tale.session) {
+            let session = tale.session;
+            tale.news.incidents.push(incident.map_texts(|text| session.masked(text)));
+        }
         Some(Incidents { key, locations })
     }
 
@@ -98,18 +116,24 @@ impl Site {
         for deployment in open {
             let target = deployment.rolled_back_to.as_ref();
             let recovery = Recovery {
-                key: self.key(&deployment.release, target, &deployment.id),
+                key: self.key(tale.session, &deployment.release, target, &deployment.id),
                 when: clock::rfc3339(clock::wall()),
                 version: Some(tale.driven.begun.release.version.clone()),
                 note: Some(format!(
                     "{} was deployed and verified",
                     tale.driven.begun.release.version
                 )),
-                run_url: run_url(),
+                run_url: run_url(tale.session),
             };
-            let from = tale.session.elapsed();
-            let told = channels::resolve_all(tale.session, telling, &recovery);
-            said(tale, from, &told);
+            if tells(tale.session) {
+                let from = tale.session.elapsed();
+                let told = channels::resolve_all(tale.session, telling, &recovery);
+                said(&mut tale.story, from, &told);
+            }
+            if leaves(tale.session) {
+                let session = tale.session;
+                tale.news.recoveries.push(recovery.map_texts(|text| session.masked(text)));
+            }
         }
     }
 
@@ -126,8 +150,35 @@ impl Site {
     }
 }
 
+/// Whether people are told from here: as ever, or by a file on the host.
+fn tells(session: &Session) -> bool {
+    session.caller().is_none_or(|caller| caller.files_incidents)
+}
+
+/// Whether something is left to be told by a caller elsewhere.
+fn leaves(session: &Session) -> bool {
+    session.caller().is_some_and(|caller| caller.tells)
+}
+
+/// Tells what a host left to be told; gives where it can be read.
+pub(crate) fn tell_news(story: &mut Story<'_>, telling: &Telling, news: &News) -> Vec<String> {
+    let session = story.session;
+    let mut locations = Vec::new();
+    for incident in &news.incidents {
+        let from = session.elapsed();
+        let told = channels::tell_all(session, telling, incident);
+        locations.extend(said(story, from, &told));
+    }
+    for recovery in &news.recoveries {
+        let from = session.elapsed();
+        let told = channels::resolve_all(session, telling, recovery);
+        said(story, from, &told);
+    }
+    locations
+}
+
 /// Says what became of the channels; gives where the incident can be read.
-fn said(tale: &mut Tale<'_>, from: std::time::Duration, told: &[Told]) -> Vec<String> {
+fn said(story: &mut Story<'_>, from: std::time::Duration, told: &[Told]) -> Vec<String> {
     let mut locations = Vec::new();
     for outcome in told {
         let (verdict, text) = match &outcome.result {
@@ -138,11 +189,11 @@ fn said(tale: &mut Tale<'_>, from: std::time::Duration, told: &[Told]) -> Vec<St
             }
             Err(why) => (Verdict::Error, why.clone()),
         };
-        tale.story.step("notify", from, verdict, format!("{}: {text}", outcome.channel));
+        story.step("notify", from, verdict, format!("{}: {text}", outcome.channel));
     }
     locations
 }
 
-fn run_url() -> Option<String> {
-    Some(lock::who()).filter(|who| who.starts_with("http"))
+fn run_url(session: &Session) -> Option<String> {
+    Some(session.by()).filter(|who| who.starts_with("http"))
 }

@@ -20,6 +20,8 @@ use crate::deploy::lock::Held;
 use crate::deploy::runs::Run;
 use crate::deploy::story::Story;
 use crate::host::clock;
+use crate::remote::news;
+use crate::remote::words::News;
 use crate::report::v1::{Check, Report};
 
 /// A transaction that is over, with all that is told of it.
@@ -32,6 +34,8 @@ pub(super) struct Tale<'a> {
     pub(super) forensics: Option<String>,
     /// The folder of the run that it is the story of.
     pub(super) run: PathBuf,
+    /// What a caller elsewhere is to tell.
+    pub(super) news: News,
 }
 
 /// What somebody says of what is kept.
@@ -80,7 +84,8 @@ fn drive<'a>(
 fn tale<'a>(drive: Drive<'a>, driven: Driven) -> Tale<'a> {
     let Drive { session, hands, story, .. } = drive;
     let Hands { checks, diagnostics, forensics, run, .. } = hands;
-    Tale { session, driven, story, checks, diagnostics, forensics, run }
+    let news = News::default();
+    Tale { session, driven, story, checks, diagnostics, forensics, run, news }
 }
 
 /// Does what was planned.
@@ -150,6 +155,10 @@ pub(super) fn conclude(
     }
     if tale.driven.outcome == Outcome::Verified {
         site.tell_recovery(telling, &mut tale, before);
+    }
+    if let Err(why) = news::leave(&tale.run, &tale.news) {
+        let from = tale.session.elapsed();
+        tale.story.step("notify", from, Verdict::Error, why);
     }
     ending::report(site, tale, by_hand, incident.as_ref())
 }

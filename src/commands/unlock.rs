@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde::{Deserialize, Serialize};
 
 use super::site::SiteArgs;
 use super::{Session, Verb};
@@ -16,7 +17,7 @@ use crate::report::v1::Report;
 const GRACE: Duration = Duration::from_secs(10);
 
 /// Arguments of `unlock`.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Unlock {
     /// The run that holds the lock, as `waveoff status` names it
     #[arg(long, value_name = "ID")]

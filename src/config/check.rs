@@ -57,6 +57,8 @@ keys! {
     /// The load average of the last minute.
     load ("load"): LoadSpec,
 
+    /// With `host`, where it is asked from: `host` or `caller`; if absent, the caller for `url`, the host for all else.
+    from ("from"): Side,
     /// How long to wait for it, from the start; a check that has it is waited for by `deploy`.
     within ("within"): Period,
     /// The pause between attempts; if absent, waiting polls every 50 ms while nothing listens and backs off to 1 s when something answers.
@@ -112,6 +114,25 @@ keys! {
     env ("env"): BTreeMap<String, Secret>,
     /// Working folder of a command.
     dir ("dir"): String,
+}
+
+/// Where a check is asked from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The machine on which the release is deployed.
+    Host,
+    /// The machine that deploys it.
+    Caller,
+}
+
+impl CheckSpec {
+    /// Where it is asked from: an address as the public sees it, and all else where it is.
+    pub fn side(&self) -> Side {
+        let usual = if self.url.is_some() { Side::Caller } else { Side::Host };
+        self.from.unwrap_or(usual)
+    }
 }
 
 /// Credentials.

@@ -10,10 +10,11 @@ use super::keys;
 #[cfg(test)]
 use super::pipeline::PlatformSpec;
 use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec};
-#[cfg(test)]
-use super::transaction;
+use super::ssh::RemoteSpec;
 use super::transaction::TransactionSpec;
 use super::values::{Argv, NonEmpty, Period};
+#[cfg(test)]
+use super::{ssh, transaction};
 use crate::exit::Fault;
 use crate::report::mask::Mask;
 
@@ -68,6 +69,15 @@ pub struct Config {
     /// The limit of one deployment; when it is over, the old release comes back. 30m if absent.
     #[cfg_attr(test, schemars(with = "Option<Period>"))]
     pub deploy_within: Option<IgnoredAny>,
+    /// The machine on which everything is done, over ssh; here if absent.
+    #[cfg_attr(test, schemars(with = "Option<ssh::Address>"))]
+    pub host: Option<IgnoredAny>,
+    /// How it is reached.
+    #[cfg_attr(test, schemars(with = "Option<ssh::SshSpec>"))]
+    pub ssh: Option<IgnoredAny>,
+    /// Files and folders beside this file that the release needs there.
+    #[cfg_attr(test, schemars(with = "Option<Vec<String>>", length(min = 1)))]
+    pub upload: Option<IgnoredAny>,
 }
 
 /// A place in the file.
@@ -110,6 +120,16 @@ impl Loaded {
     /// [`Fault`] with exit code 2 and the place of the mistake.
     pub fn transaction(&self) -> anyhow::Result<TransactionSpec> {
         read(&self.file, &self.filled, &self.mask)
+    }
+
+    /// The keys that say where releases are exchanged, if not here.
+    ///
+    /// # Errors
+    /// [`Fault`] with exit code 2 and the place of the mistake.
+    pub fn remote(&self) -> anyhow::Result<RemoteSpec> {
+        let spec: RemoteSpec = read(&self.file, &self.filled, &self.mask)?;
+        spec.validate(self)?;
+        Ok(spec)
     }
 }
 

@@ -75,6 +75,12 @@ pub(super) fn interpolate(
     Ok(Interpolated { text, used })
 }
 
+/// The text with a character for each reference, and the names of the variables.
+pub(super) fn names(source: &str) -> Result<(String, BTreeSet<String>), Mistake> {
+    let (marked, references) = mark(source)?;
+    Ok((marked, references.into_iter().map(|reference| reference.name).collect()))
+}
+
 fn reference(references: &[Reference], c: char) -> Option<&Reference> {
     u32::from(c).checked_sub(FIRST).and_then(|index| references.get(index as usize))
 }

@@ -12,9 +12,11 @@ mod keys;
 pub mod pipeline;
 #[cfg(test)]
 mod schema;
+pub mod ssh;
 pub mod transaction;
+pub mod travel;
 pub mod values;
 pub mod watched;
 
-pub use check::CheckSpec;
+pub use check::{CheckSpec, Side};
 pub use file::{Config, Loaded, Place, load, parse};

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::history::Release;
@@ -21,7 +22,8 @@ const LABEL: usize = 50;
 const LABELS: usize = 20;
 
 /// How it ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Ending {
     /// The release before runs again.
     RolledBack,
@@ -93,7 +95,7 @@ impl fmt::Display for Ending {
 }
 
 /// An incident.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Incident {
     /// Its key, by which it is found again: see `decide::incident_key`.
     pub key: String,
@@ -230,7 +232,7 @@ impl Incident {
 }
 
 /// That an incident is over.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
     /// The incident's key.
     pub key: String,

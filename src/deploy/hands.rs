@@ -234,6 +234,7 @@ impl Hands<'_> {
             limit,
             once,
             settling: matches!(view, View::Router { .. }) && !once,
+            only: None,
         };
         match checks::verify(self.session, self.loaded, &target) {
             Ok(seen) if seen.verdict.is_pass() => match self.contradiction(release, view) {

@@ -12,6 +12,7 @@ use crate::decide::transaction::Transaction;
 use crate::exit::{Exit, Fault, classify};
 use crate::host::process::Started;
 use crate::host::{files, lock, pid, process};
+use crate::remote::uploads;
 use crate::report::v1::Report;
 
 /// Runs whose folders are kept: of those that changed something, and of the others.
@@ -133,7 +134,12 @@ pub fn prune(scope: &Scope, state: &State) {
 pub fn leftovers(scope: &Scope, state: &State) -> std::io::Result<Vec<PathBuf>> {
     let (all, folder) = (runs(scope, state), state.folder(scope));
     // An engine that lives, waiting for the lock or done with it, writes into its own folder.
+    let uploads = uploads::folder(scope, state);
     let is_left = |folder: &Path| {
+        if folder == uploads {
+            // What is in there is the release's own.
+            return false;
+        }
         let id = folder.strip_prefix(&all).ok().and_then(|id| id.to_str());
         id.filter(|id| !id.is_empty()).is_none_or(|id| of(scope, state, id).engine().is_none())
     };

@@ -10,7 +10,8 @@ use crate::report::v1::Step;
 
 /// The story of a run.
 pub struct Story<'a> {
-    session: &'a Session,
+    /// The run that tells it.
+    pub session: &'a Session,
     /// The steps so far.
     pub steps: Vec<Step>,
 }

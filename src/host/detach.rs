@@ -96,6 +96,11 @@ pub fn own_session() -> io::Result<()> {
     Ok(())
 }
 
+/// Standard input, to be read as it comes.
+pub fn stdin() -> io::Stdin {
+    io::stdin()
+}
+
 /// All of standard input.
 ///
 /// # Errors
@@ -104,6 +109,14 @@ pub fn input() -> io::Result<String> {
     let mut text = String::new();
     io::stdin().take(16 << 20).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The file of this very program.
+///
+/// # Errors
+/// When it cannot be found out.
+pub fn program() -> io::Result<std::path::PathBuf> {
+    std::env::current_exe()
 }
 
 /// Goes to a folder, for good.

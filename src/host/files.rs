@@ -4,6 +4,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::disk::{self, Readers, Real};
 
 /// Larger files are refused: nothing that we read is larger.
@@ -30,6 +32,48 @@ pub fn read(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, "the file is larger than 64 MiB"));
     }
     Ok(bytes)
+}
+
+/// The SHA-256 of a file of any size, in lower-case hexadecimal.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn digest(path: impl AsRef<Path>) -> io::Result<String> {
+    let mut digest = Digester::default();
+    io::copy(&mut File::open(path)?, &mut digest)?;
+    Ok(digest.hex())
+}
+
+/// Takes bytes, and gives their SHA-256.
+#[derive(Debug, Default)]
+pub struct Digester(Sha256);
+
+impl Digester {
+    /// The digest, in lower-case hexadecimal.
+    pub fn hex(self) -> String {
+        self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Write for Digester {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Opens a file to be read, and tells its size.
+///
+/// # Errors
+/// When it cannot be opened.
+pub fn open(path: impl AsRef<Path>) -> io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
 }
 
 /// Replaces a file whole: temporary file beside it, sync, rename, sync of the folder. Missing

@@ -21,10 +21,24 @@ pub struct Started {
     pub ticks: Option<u64>,
 }
 
+impl std::fmt::Display for Started {
+    /// As [`read_pid`] reads it.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.ticks {
+            Some(ticks) => write!(f, "{} {ticks}", self.pid),
+            None => write!(f, "{} -", self.pid),
+        }
+    }
+}
+
 /// The process that a pid file names: its id, and behind it, if we wrote it, its start time. A
 /// file that is not there or holds something else names none.
 pub fn read_pid_file(file: &str) -> Option<Started> {
-    let text = files::read_text(file).ok()?;
+    read_pid(&files::read_text(file).ok()?)
+}
+
+/// The process that such a text names.
+pub fn read_pid(text: &str) -> Option<Started> {
     let mut words = text.split_whitespace();
     let pid = words.next()?.parse().ok().filter(|pid| *pid != 0)?;
     Some(Started { pid, ticks: words.next().and_then(|ticks| ticks.parse().ok()) })

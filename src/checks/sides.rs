@@ -1,0 +1,208 @@
+//! Verifying from two sides: what the public sees is asked where the caller is, all else on the
+//! host.
+
+use std::fmt;
+
+use super::run::failed;
+use super::verify::{Target, Verification, here, specs};
+use super::{Surroundings, build};
+use crate::commands::Session;
+use crate::config::{CheckSpec, Loaded, Side};
+use crate::decide::verdict::of_suite;
+use crate::exit::Fault;
+use crate::host::signals::Cancel;
+use crate::report::v1::Check;
+
+/// What is asked of a caller elsewhere.
+#[derive(Debug, Clone)]
+pub struct Question {
+    /// The checks, by [`label`].
+    pub checks: Vec<String>,
+    /// How they are asked, and what should answer.
+    pub target: Target,
+}
+
+/// What came of asking.
+#[derive(Debug)]
+pub enum Asked {
+    /// What the caller saw.
+    Seen(Vec<Check>),
+    /// Why the caller could not ask.
+    Wrong(String),
+    /// Nobody is there.
+    Nobody,
+    /// It was cancelled meanwhile.
+    Cancelled,
+}
+
+/// Asks a caller elsewhere.
+pub trait Asker: Send + Sync + fmt::Debug {
+    /// Has the checks asked there, and waits for what comes of it.
+    fn ask(&self, question: &Question, cancel: &Cancel) -> Asked;
+}
+
+/// What a check is known by on both sides.
+pub fn label(index: usize, spec: &CheckSpec) -> String {
+    spec.name.clone().unwrap_or_else(|| format!("#{}", index + 1))
+}
+
+/// The labels of the checks that are asked from the caller.
+fn of_caller(loaded: &Loaded) -> Vec<String> {
+    let all = specs(loaded).into_iter().enumerate();
+    all.filter(|(_, (_, spec))| spec.side() == Side::Caller)
+        .map(|(index, (_, spec))| label(index, &spec))
+        .collect()
+}
+
+/// Verifies from both sides at the same time.
+pub(super) fn verify(
+    session: &Session,
+    loaded: &Loaded,
+    target: &Target,
+    asker: &dyn Asker,
+) -> anyhow::Result<Verification> {
+    let there = of_caller(loaded);
+    // Nobody but the host reaches a slot.
+    if there.is_empty() || target.only_paths {
+        return here(session, loaded, target);
+    }
+    let question = Question { checks: there.clone(), target: target.clone() };
+    let own: Vec<String> = specs(loaded)
+        .iter()
+        .enumerate()
+        .map(|(index, (_, spec))| label(index, spec))
+        .filter(|label| !there.contains(label))
+        .collect();
+    let only = |labels: Vec<String>| Target { only: Some(labels), ..target.clone() };
+    let (asked, own) = std::thread::scope(|scope| {
+        let asked = scope.spawn(|| asker.ask(&question, &session.cancel));
+        let own = (!own.is_empty()).then(|| here(session, loaded, &only(own.clone())));
+        (asked.join(), own.transpose())
+    });
+    let own = own?;
+    let seen = match asked {
+        Ok(Asked::Seen(checks)) => checks,
+        Ok(Asked::Wrong(why)) => return Err(Fault::error(format!("the caller: {why}")).into()),
+        Ok(Asked::Cancelled) => Vec::new(),
+        Ok(Asked::Nobody) | Err(_) => {
+            let count = crate::decide::words::count(there.len(), "check");
+            session.say(&format!("          | no caller is there: {count} asked from the host"));
+            here(session, loaded, &only(there))?.checks
+        }
+    };
+    Ok(merged(session, own, seen))
+}
+
+fn merged(session: &Session, own: Option<Verification>, seen: Vec<Check>) -> Verification {
+    let mut checks = own.map(|own| own.checks).unwrap_or_default();
+    checks.extend(seen);
+    let verdict = of_suite(checks.iter().map(|check| (check.severity, check.verdict)));
+    let cancelled = session.cancel.reason();
+    let (all, bad) = (checks.len(), failed(&checks));
+    let summary = match (bad.first(), cancelled) {
+        (_, Some(signal)) => format!("cancelled by {signal}"),
+        (None, None) => format!("{all} of {all} checks passed"),
+        (Some(first), None) => {
+            format!("{} of {all} checks failed; {}: {}", bad.len(), first.name, first.reason)
+        }
+    };
+    Verification { checks, verdict, summary, cancelled }
+}
+
+/// Refuses captures that would have to cross from one side to the other.
+///
+/// # Errors
+/// [`Fault`] with exit code 2 that names the checks.
+pub fn refuse_crossing(loaded: &Loaded) -> anyhow::Result<()> {
+    let specs = specs(loaded);
+    if specs.is_empty() {
+        return Ok(());
+    }
+    let surroundings = Surroundings {
+        base_url: Some("http://localhost".into()),
+        expected_version: Some("any".into()),
+        process: None,
+    };
+    let checks = build(&specs, &surroundings)?;
+    let all = || checks.iter().zip(specs.iter().map(|(_, spec)| spec.side()));
+    for (check, side) in all() {
+        for name in &check.needs {
+            let captures = |other: &super::Check| {
+                other.judge.capture.iter().any(|capture| capture.name == *name)
+            };
+            let Some((other, _)) = all().find(|(other, from)| captures(other) && *from != side)
+            else {
+                continue;
+            };
+            return Err(Fault::usage(format!(
+                "{}: check {} needs {{{{{name}}}}} of {}, which is asked from another machine",
+                loaded.file, check.name, other.name
+            ))
+            .hint("give both the same `from: host` or `from: caller`")
+            .into());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Debug, Default)]
+    struct Stub(Mutex<Vec<Vec<String>>>, Mutex<Option<Asked>>);
+
+    impl Asker for Stub {
+        fn ask(&self, question: &Question, _: &Cancel) -> Asked {
+            self.0.lock().unwrap().push(question.checks.clone());
+            self.1.lock().unwrap().take().unwrap_or(Asked::Nobody)
+        }
+    }
+
+    fn loaded(text: &str) -> Loaded {
+        crate::config::parse("waveoff.yml", &format!("version: 1\n{text}"), |_| None).unwrap()
+    }
+
+    const BOTH: &str = "checks:\n  - { name: here, command: [\"true\"] }\n  \
+                        - { url: \"http://127.0.0.1:9/\", timeout: 1s, attempts: 1 }\n";
+
+    fn with(asked: Option<Asked>, target: &Target) -> (Verification, Vec<Vec<String>>) {
+        let stub = Stub(Mutex::default(), Mutex::new(asked));
+        let seen = verify(&Session::silent(), &loaded(BOTH), target, &stub).unwrap();
+        (seen, stub.0.into_inner().unwrap())
+    }
+
+    #[test]
+    fn p8_each_side_is_asked_for_its_own() {
+        let (own, _) = with(Some(Asked::Seen(Vec::new())), &Target::default());
+        let names: Vec<&str> = own.checks.iter().map(|check| check.name.as_str()).collect();
+        assert_eq!(names, ["here"], "what the caller sees is not asked here, too");
+        assert!(own.verdict.is_pass());
+        let mut failed = own.checks[0].clone();
+        failed.verdict = crate::decide::verdict::Verdict::Fail;
+        let (seen, asked) = with(Some(Asked::Seen(vec![failed])), &Target::default());
+        assert_eq!(asked, [["#2"]]);
+        assert!(!seen.verdict.is_pass() && seen.checks.len() == 2, "{seen:?}");
+    }
+
+    #[test]
+    fn p8_without_a_caller_the_host_asks_all() {
+        let (seen, _) = with(None, &Target::default());
+        assert_eq!(seen.checks.len(), 2);
+        assert!(!seen.verdict.is_pass(), "nothing listens there: {seen:?}");
+    }
+
+    #[test]
+    fn p8_captures_do_not_cross() {
+        let text = |from: &str| {
+            format!(
+                "checks:\n  - {{ name: a, url: \"http://a.test\", capture: {{ id: {{ jsonpath: $.id }} }} }}\n  \
+                 - {{ name: b, path: \"/{{{{id}}}}\"{from} }}\n"
+            )
+        };
+        let error = refuse_crossing(&loaded(&text(""))).unwrap_err().to_string();
+        assert!(error.contains("check b needs {{id}} of a"), "{error}");
+        refuse_crossing(&loaded(&text(", from: caller"))).unwrap();
+    }
+}

@@ -1,0 +1,173 @@
+//! Folders with what is in them: listed, read entry by entry, made again elsewhere.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+/// Something in a folder.
+#[derive(Debug)]
+pub enum Entry {
+    /// A file.
+    File {
+        /// To read it.
+        content: File,
+        /// Its size when it was opened.
+        size: u64,
+        /// Whether its owner may run it.
+        is_program: bool,
+    },
+    /// A folder.
+    Folder,
+    /// A link, and where it leads.
+    Link(PathBuf),
+}
+
+/// A path in a folder with everything below it, and the folders above it, each as it is named from
+/// there. Links are not followed.
+///
+/// # Errors
+/// When something cannot be read, is no file, folder or link, or is a link that leads out of the
+/// folder.
+pub fn below(folder: &Path, path: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found: Vec<PathBuf> = path.ancestors().skip(1).map(Path::to_owned).collect();
+    let mut open = vec![path.to_owned()];
+    while let Some(path) = open.pop() {
+        let whole = folder.join(&path);
+        let kind = fs::symlink_metadata(&whole)?.file_type();
+        let wrong = |what: &str| io::Error::other(format!("{} {what}", path.display()));
+        if kind.is_dir() {
+            for entry in fs::read_dir(&whole)? {
+                open.push(path.join(entry?.file_name()));
+            }
+        } else if kind.is_symlink() {
+            let to = fs::read_link(&whole)?;
+            let up = to.components().filter(|part| *part == Component::ParentDir).count();
+            // Further up than it is deep, or from the root: it may lead anywhere.
+            if to.is_absolute() || up >= path.components().count() {
+                return Err(wrong("is a link that leads out of the folder"));
+            }
+        } else if !kind.is_file() {
+            return Err(wrong("is no file, no folder and no link"));
+        }
+        found.push(path);
+    }
+    Ok(found)
+}
+
+/// Opens what is at a path.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn open(path: &Path) -> io::Result<Entry> {
+    let found = fs::symlink_metadata(path)?;
+    if found.is_dir() {
+        return Ok(Entry::Folder);
+    }
+    if found.is_symlink() {
+        return Ok(Entry::Link(fs::read_link(path)?));
+    }
+    let content = File::open(path)?;
+    let found = content.metadata()?;
+    let is_program = is_program(&found);
+    Ok(Entry::File { size: found.len(), content, is_program })
+}
+
+#[cfg(unix)]
+fn is_program(found: &fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    found.permissions().mode() & 0o100 != 0
+}
+
+/// Elsewhere no file says that of itself, and the scripts of a release should run.
+#[cfg(not(unix))]
+fn is_program(_: &fs::Metadata) -> bool {
+    true
+}
+
+/// Writes a new file that only its owner can change, with the folders above it.
+///
+/// # Errors
+/// When it is there already, or cannot be written.
+pub fn write(path: &Path, content: &mut impl Read, is_program: bool) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    for_owner(&mut options, is_program);
+    let mut file = options.open(path)?;
+    io::copy(content, &mut file)?;
+    // What a deployment goes on with after the power was lost must be there then.
+    file.sync_all()
+}
+
+#[cfg(unix)]
+fn for_owner(options: &mut OpenOptions, is_program: bool) {
+    use std::os::unix::fs::OpenOptionsExt;
+    options.mode(if is_program { 0o755 } else { 0o644 });
+}
+
+#[cfg(not(unix))]
+fn for_owner(_: &mut OpenOptions, _: bool) {}
+
+/// Makes a folder with those above it.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// Makes a folder of its own below another one, with a name that begins so.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn make_in(folder: &Path, prefix: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    Ok(tempfile::Builder::new().prefix(prefix).tempdir_in(folder)?.keep())
+}
+
+/// Gives a folder another name, for good.
+///
+/// # Errors
+/// When there is something of that name that is in use, or it cannot be done.
+pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    fs::rename(from, to)?;
+    to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Makes a link.
+///
+/// # Errors
+/// When it cannot be made.
+#[cfg(unix)]
+pub fn link(path: &Path, to: &Path) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    std::os::unix::fs::symlink(to, path)
+}
+
+/// Elsewhere not everybody may make them.
+///
+/// # Errors
+/// Always.
+#[cfg(not(unix))]
+pub fn link(path: &Path, _: &Path) -> io::Result<()> {
+    Err(io::Error::other(format!("{} is a link", path.display())))
+}
+
+/// Says that a folder was used now.
+///
+/// # Errors
+/// When that cannot be said.
+pub fn touch(path: &Path) -> io::Result<()> {
+    File::open(path)?.set_modified(super::clock::wall())
+}
+
+/// How long ago something was changed or used last; nothing for what is not there.
+pub fn age(path: &Path) -> Option<Duration> {
+    let changed = fs::metadata(path).ok()?.modified().ok()?;
+    Some(super::clock::wall().duration_since(changed).unwrap_or_default())
+}

@@ -1,0 +1,334 @@
+//! A connection to a host, up to the point where this very program answers there.
+
+use std::time::Duration;
+
+use super::program::{self, Program};
+use super::trouble::{self, Trouble};
+use super::words::{ToCaller, ToHost};
+use crate::config::ssh::{Address, RemoteSpec, SshSpec};
+use crate::exit::Fault;
+use crate::host::clock::Moment;
+use crate::host::files;
+use crate::host::signals::Cancel;
+use crate::host::ssh::{Connection, Heard, Kit};
+
+/// How long a host may take to let us in: `ssh` itself gives up on a connection after 10 s.
+const ENTERING: Duration = Duration::from_secs(60);
+/// How long one answer of the host's shell may take: it reads the program to hash it.
+const ANSWERING: Duration = Duration::from_secs(60);
+/// How often a cancellation is looked for.
+const TICK: Duration = Duration::from_millis(20);
+/// Lines of a login's greeting that are passed over.
+const GREETING: usize = 500;
+
+/// What `ssh` is told besides the address. The first word on anything counts, so that these come
+/// before the user's own configuration, and all else is as it says there.
+const OPTIONS: &str = "\
+BatchMode yes
+StrictHostKeyChecking yes
+UpdateHostKeys no
+ConnectTimeout 10
+ConnectionAttempts 1
+ServerAliveInterval 5
+ServerAliveCountMax 3
+TCPKeepAlive yes
+ControlMaster no
+ControlPath none
+ClearAllForwardings yes
+ForwardAgent no
+PermitLocalCommand no
+RemoteCommand none
+RequestTTY no
+EscapeChar none
+LogLevel ERROR
+";
+/// The user's own configuration, and the machine's.
+const OWN: &str = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n";
+
+/// What the host's shell does: says what it is, hears which program is wanted, hashes what is there,
+/// takes the program when it is not there, removes all but the last three, and becomes it. A
+/// constant without quotes of its own: whatever the login shell is, it is one word to it.
+const SCRIPT: &str = concat!(
+    "/bin/sh -c 'm=$(umask); umask 077; echo \"waveoff-host 1 $(uname -s) $(uname -m)\"; read -r s || exit 81; ",
+    "d=\"${XDG_CACHE_HOME:-$HOME/.cache}/waveoff/bin\"; b=\"$d/$s\"; f=\"$b/waveoff\"; ",
+    "h() { if command -v sha256sum >/dev/null 2>&1; then sha256sum <\"$1\"; ",
+    "elif command -v shasum >/dev/null 2>&1; then shasum -a 256 <\"$1\"; ",
+    "else openssl dgst -sha256 -r <\"$1\"; fi | cut -d\" \" -f1; }; ",
+    "if [ -f \"$f\" ] && [ \"$(h \"$f\")\" = \"$s\" ]; then touch \"$b\"; echo have; else ",
+    "mkdir -p \"$b\" || exit 82; echo want; read -r n || exit 81; t=\"$b/.new.$$\"; ",
+    "trap \"rm -f \\\"$t\\\"\" EXIT; ",
+    "head -c \"$n\" >\"$t\" || exit 82; [ \"$(h \"$t\")\" = \"$s\" ] || exit 83; ",
+    "chmod 700 \"$t\" && mv -f \"$t\" \"$f\" || exit 82; trap - EXIT; touch \"$b\"; ",
+    "find \"$d\" -name \".new.*\" -mmin +60 -exec rm -f {} +; ",
+    "ls -1t \"$d\" | tail -n +4 | while read -r o; do rm -rf \"$d/$o\"; done; echo kept; fi; ",
+    "umask \"$m\"; exec \"$f\" serve'",
+);
+
+/// How a host is reached, and with which program.
+#[derive(Debug)]
+pub(super) struct Way {
+    pub(super) host: Address,
+    ssh: SshSpec,
+    /// The host's keys, when they are given.
+    known: Option<String>,
+    programs: Option<String>,
+}
+
+/// A host on which this program answers.
+#[derive(Debug)]
+pub(super) struct Link {
+    connection: Connection,
+    host: Address,
+    is_pinned: bool,
+    /// Bytes of the program that were sent.
+    pub(super) uploaded: u64,
+}
+
+impl Way {
+    /// Of the configuration; `folder` is where its file is, `programs` the folder of published ones.
+    pub(super) fn of(
+        host: Address,
+        spec: &RemoteSpec,
+        folder: &std::path::Path,
+        programs: Option<String>,
+    ) -> anyhow::Result<Self> {
+        let ssh = spec.ssh.clone().unwrap_or_default();
+        let known = ssh.known_hosts.as_ref().map(|given| known_hosts(given, folder)).transpose()?;
+        Ok(Self { host, ssh, known, programs: programs.or_else(program::folder) })
+    }
+
+    /// The arguments of `ssh`, with the files that they name.
+    fn arguments(&self, kit: &Kit) -> std::io::Result<Vec<String>> {
+        let mut options = OPTIONS.to_owned();
+        if let Some(known) = &self.known {
+            kit.write("known-hosts", known)?;
+            options += &format!(
+                "UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null\nKnownHostsCommand none\n",
+                kit.path("known-hosts").display()
+            );
+        }
+        if let Some(key) = &self.ssh.key {
+            // Variables lose the last line's end, and forms make two characters of it.
+            let text = key.expose().replace("\r\n", "\n");
+            kit.write("key", &format!("{}\n", text.trim_end()))?;
+            let file = kit.path("key").display().to_string();
+            options += &format!("IdentityFile {file}\nIdentitiesOnly yes\n");
+        }
+        kit.write("config", &format!("{options}{OWN}"))?;
+        let mut arguments = vec!["-F".to_owned(), kit.path("config").display().to_string()];
+        if let Some(jump) = &self.ssh.jump {
+            arguments.extend(["-J".into(), jump.to_string()]);
+        }
+        if let Some(user) = &self.host.user {
+            arguments.extend(["-l".into(), user.clone()]);
+        }
+        if let Some(port) = self.host.port {
+            arguments.extend(["-p".into(), port.to_string()]);
+        }
+        arguments.extend(["--".into(), self.host.host.clone(), SCRIPT.into()]);
+        Ok(arguments)
+    }
+
+    /// Connects, and sees to it that this program answers there.
+    pub(super) fn connect(&self, cancel: &Cancel) -> Result<Link, Trouble> {
+        let kit = Kit::new().map_err(|error| {
+            fatal(
+                Fault::error(format!("no private folder for ssh can be made: {error}"))
+                    .hint("give XDG_RUNTIME_DIR or HOME a folder that is only yours"),
+            )
+        })?;
+        let arguments = self.arguments(&kit).map_err(|error| {
+            fatal(Fault::error(format!("the files for ssh cannot be written: {error}")))
+        })?;
+        let connection = Connection::start(&arguments).map_err(|error| {
+            fatal(
+                Fault::error(format!("cannot run ssh: {error}"))
+                    .hint("install OpenSSH's client on this machine"),
+            )
+        })?;
+        let (host, is_pinned) = (self.host.clone(), self.known.is_some());
+        let mut link = Link { connection, host, is_pinned, uploaded: 0 };
+        let (system, machine) = link.greeting(cancel)?;
+        let program = program::for_host(self.programs.as_deref(), &system, &machine);
+        link.provide(&program.map_err(unanswerable)?, cancel)?;
+        link.meet(cancel)?;
+        // From here on nothing is read from the kit any more.
+        drop(kit);
+        Ok(link)
+    }
+}
+
+/// The host's keys: lines of them, or a file of such lines.
+fn known_hosts(given: &str, folder: &std::path::Path) -> anyhow::Result<String> {
+    let text = match given.trim().contains(char::is_whitespace) {
+        true => given.to_owned(),
+        false => files::read_text(folder.join(given.trim())).map_err(|error| {
+            Fault::usage(format!("ssh.known-hosts: cannot read {given}: {error}"))
+                .hint("name a file, or write the lines that `ssh-keyscan` prints")
+        })?,
+    };
+    if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {
+        return Err(Fault::usage("ssh.known-hosts has no key")
+            .hint("write the lines that `ssh-keyscan` prints, compared on the machine itself")
+            .into());
+    }
+    Ok(format!("{}\n", text.replace("\r\n", "\n").trim_end()))
+}
+
+fn fatal(fault: Fault) -> Trouble {
+    Trouble { fault, may_pass: false }
+}
+
+fn unanswerable(error: anyhow::Error) -> Trouble {
+    fatal(error.downcast::<Fault>().unwrap_or_else(|error| Fault::error(format!("{error:#}"))))
+}
+
+impl Link {
+    /// What the host says of itself. What its login prints before is passed over.
+    fn greeting(&mut self, cancel: &Cancel) -> Result<(String, String), Trouble> {
+        for _ in 0..GREETING {
+            let line = self.line(ENTERING, cancel)?;
+            let words: Vec<&str> = line.split_whitespace().collect();
+            if let ["waveoff-host", _, system, machine] = words[..] {
+                return Ok((system.to_owned(), machine.to_owned()));
+            }
+        }
+        Err(fatal(
+            Fault::error(format!("{}: its login talks without end", self.host))
+                .hint("let the user's profile print nothing where nobody is there to read it"),
+        ))
+    }
+
+    /// Sees to it that the program is there.
+    fn provide(&mut self, program: &Program, cancel: &Cancel) -> Result<(), Trouble> {
+        self.say_line(&program.digest)?;
+        if self.line(ANSWERING, cancel)? == "have" {
+            return Ok(());
+        }
+        let sent = files::open(&program.file).map(|(mut file, size)| {
+            self.connection.send(&size.to_string())?;
+            self.connection.copy(&mut file)
+        });
+        match sent {
+            Ok(Ok(count)) => self.uploaded = count,
+            Ok(Err(_)) => return Err(self.lost()),
+            Err(error) => {
+                let file = program.file.display();
+                return Err(fatal(Fault::error(format!("cannot read {file}: {error}"))));
+            }
+        }
+        // However slow the way is: its connection is watched by ssh itself.
+        self.line(Duration::MAX, cancel).map(drop)
+    }
+
+    /// Waits until the program says that it is there.
+    fn meet(&mut self, cancel: &Cancel) -> Result<(), Trouble> {
+        let line = self.line(ANSWERING, cancel)?;
+        let own = env!("CARGO_PKG_VERSION");
+        match serde_json::from_str(&line) {
+            Ok(ToCaller::Hello { version }) if version == own => Ok(()),
+            Ok(ToCaller::Hello { version }) => Err(fatal(
+                Fault::usage(format!(
+                    "{}: the program there is {version}, this is {own}",
+                    self.host
+                ))
+                .hint("use the programs of one release"),
+            )),
+            _ => Err(fatal(Fault::error(format!("{}: no answer of waveoff: {line}", self.host)))),
+        }
+    }
+
+    fn line(&mut self, limit: Duration, cancel: &Cancel) -> Result<String, Trouble> {
+        let started = Moment::now();
+        loop {
+            match self.connection.hear(TICK) {
+                Ok(Heard::Line(line)) => return Ok(line.trim_end_matches('\r').to_owned()),
+                Ok(Heard::Nothing) if started.elapsed() < limit => {}
+                Ok(Heard::Nothing) => {
+                    let (host, hint) = (&self.host, "is it very busy?");
+                    let fault = Fault::error(format!("{host}: it does not answer in time"));
+                    return Err(Trouble { fault: fault.hint(hint), may_pass: true });
+                }
+                Ok(Heard::End) | Err(_) => return Err(self.lost()),
+            }
+            if let Some(signal) = cancel.reason() {
+                return Err(fatal(Fault::error(format!("left by {signal}; nothing was begun"))));
+            }
+        }
+    }
+
+    fn say_line(&mut self, line: &str) -> Result<(), Trouble> {
+        self.connection.send(line).map_err(|_| self.lost())
+    }
+
+    /// Says a word.
+    pub(super) fn say(&mut self, word: &ToHost) -> Result<(), Trouble> {
+        match serde_json::to_string(word) {
+            Ok(line) => self.say_line(&line),
+            Err(error) => Err(fatal(Fault::error(format!("a word cannot be written: {error}")))),
+        }
+    }
+
+    /// What large things are written to.
+    pub(super) fn writer(&mut self) -> impl std::io::Write + '_ {
+        self.connection.writer()
+    }
+
+    /// The next word, if one comes in time.
+    pub(super) fn hear(&mut self, limit: Duration) -> Result<Option<ToCaller>, Trouble> {
+        match self.connection.hear(limit) {
+            Ok(Heard::Nothing) => Ok(None),
+            Ok(Heard::End) | Err(_) => Err(self.lost()),
+            Ok(Heard::Line(line)) => serde_json::from_str(&line).map(Some).map_err(|error| {
+                fatal(Fault::error(format!("{}: it said what cannot be read: {error}", self.host)))
+            }),
+        }
+    }
+
+    /// Why the connection is gone.
+    pub(super) fn lost(&mut self) -> Trouble {
+        let (code, said) = self.connection.end();
+        trouble::of(&self.host, code, &said, self.is_pinned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(text: &str) -> Way {
+        let loaded = crate::config::parse("waveoff.yml", text, |_| None).unwrap();
+        let spec = loaded.remote().unwrap();
+        let host = spec.host.clone().unwrap();
+        Way::of(host, &spec, std::path::Path::new("."), None).unwrap()
+    }
+
+    #[test]
+    fn d11_the_key_is_in_no_argument_and_options_come_before_the_users_own() {
+        let way = way(
+            "version: 1\nhost: ssh://deploy@vm:2222\nssh:\n  key: the-key\n  jump: ssh://j@b\n  \
+             known-hosts: vm ssh-ed25519 AAAA\n",
+        );
+        let kit = Kit::new().unwrap();
+        let arguments = way.arguments(&kit).unwrap();
+        let shown = arguments[2..8].join(" ");
+        assert_eq!(shown, "-J ssh://j@b -l deploy -p 2222");
+        assert_eq!(arguments[8..10], ["--", "vm"]);
+        assert!(!arguments.join(" ").contains("the-key"));
+        let read = |name: &str| files::read_text(kit.path(name)).unwrap();
+        assert_eq!((&*read("key"), &*read("known-hosts")), ("the-key\n", "vm ssh-ed25519 AAAA\n"));
+        let config = read("config");
+        assert!(config.contains("StrictHostKeyChecking yes\n") && config.ends_with(OWN));
+        assert!(config.contains("GlobalKnownHostsFile /dev/null\n"));
+        // One word to every shell, and on one line.
+        assert_eq!(SCRIPT.matches('\'').count(), 2);
+        assert!(!SCRIPT.contains(['\n', '!', '`']));
+    }
+
+    #[test]
+    fn d11_known_hosts_without_a_key_are_refused() {
+        for given in ["# only this", " \n# x\n", "no-such-file"] {
+            assert!(known_hosts(given, std::path::Path::new(".")).is_err(), "{given:?}");
+        }
+    }
+}

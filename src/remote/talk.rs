@@ -1,0 +1,302 @@
+//! Going with a verb on a host: its lines, its questions, what it wants told, over as many
+//! connections as it takes.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use super::link::{Link, Way};
+use super::pack::Pack;
+use super::trouble::Trouble;
+use super::words::{Answer, Ask, Call, News, Seen, ToCaller, ToHost};
+use crate::channels::Telling;
+use crate::checks::{self, Target};
+use crate::commands::{Session, tell_news};
+use crate::config::Loaded;
+use crate::decide::verdict::Verdict;
+use crate::deploy::runs::End;
+use crate::deploy::story::Story;
+use crate::exit::Fault;
+use crate::host::clock::Moment;
+use crate::host::signals::Cancel;
+use crate::report::v1::{Check, Report, Step};
+
+/// How often things are looked at.
+const TICK: Duration = Duration::from_millis(20);
+/// How often the host hears that we are here.
+const BEAT: Duration = Duration::from_secs(5);
+/// The first pause before another connection is tried, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
+/// How long another connection is tried to pass a cancellation on.
+const CANCELLING: Duration = Duration::from_secs(10);
+
+/// What was told of a run.
+#[derive(Default)]
+struct Told {
+    locations: Vec<String>,
+    steps: Vec<Step>,
+}
+
+/// The caller's side of a verb that is done elsewhere.
+pub(super) struct Talk<'a> {
+    session: &'a Session,
+    loaded: &'a Loaded,
+    way: Way,
+    call: Call,
+    telling: Telling,
+    pack: Option<(Pack, u64)>,
+    begins: bool,
+    patience: Duration,
+    /// What was asked of us, and what we saw as far as that is known.
+    asked: BTreeMap<String, Option<Answer>>,
+    answers: (Sender<Answer>, Receiver<Answer>),
+    told: BTreeMap<String, Told>,
+}
+
+/// How a connection ended.
+enum Ended {
+    With(Box<End>),
+    Left(&'static str),
+}
+
+impl<'a> Talk<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        loaded: &'a Loaded,
+        way: Way,
+        call: Call,
+        telling: Telling,
+    ) -> Self {
+        Self {
+            session,
+            loaded,
+            way,
+            call,
+            telling,
+            pack: None,
+            begins: false,
+            patience: Duration::ZERO,
+            asked: BTreeMap::new(),
+            answers: channel(),
+            told: BTreeMap::new(),
+        }
+    }
+
+    /// The same with files, and with how it is gone with: a verb that begins a run is cancelled by a
+    /// signal, any other one is only left; a lost connection is tried again for so long.
+    pub(super) fn with(self, pack: Option<(Pack, u64)>, begins: bool, patience: Duration) -> Self {
+        Self { pack, begins, patience, ..self }
+    }
+
+    /// Goes with it to its end.
+    pub(super) fn go(mut self) -> anyhow::Result<Report> {
+        let first = self.way.connect(&self.session.cancel);
+        let mut link = first.map_err(|trouble| trouble.fault)?;
+        if link.uploaded > 0 {
+            let size = link.uploaded / 1024;
+            let host = &self.way.host;
+            self.session.say(&format!("          | waveoff was sent to {host}: {size} KiB, once"));
+        }
+        // However often we are asked to end: the host hears of it, and we go along until it has.
+        self.session.cancel.stay();
+        loop {
+            let trouble = match self.over(&mut link) {
+                Ok(Ended::With(end)) => return self.conclude(*end),
+                Ok(Ended::Left(signal)) => {
+                    return Err(self.left(&format!("left by {signal}")).into());
+                }
+                Err(trouble) if self.goes_on() => trouble,
+                Err(trouble) => return Err(trouble.fault.into()),
+            };
+            drop(link);
+            link = self.again(trouble)?;
+        }
+    }
+
+    /// Whether something goes on there that can be gone with again.
+    fn goes_on(&self) -> bool {
+        self.begins || self.call.seen.is_some()
+    }
+
+    /// Waits until the host can be reached again, and no longer than makes sense.
+    fn again(&self, trouble: Trouble) -> anyhow::Result<Link> {
+        let say = |text: &str| self.session.say(&format!("          | {text}"));
+        say(&format!("{}; the run goes on there, and another connection is tried", trouble.fault));
+        let (lost, nobody) = (Moment::now(), Cancel::default());
+        let (mut pause, longest) = PAUSES;
+        let mut last = trouble;
+        let mut cancelled: Option<Moment> = None;
+        loop {
+            let until = Moment::now();
+            while until.elapsed() < pause {
+                nobody.sleep(TICK);
+                if let Some(signal) = self.session.cancel.reason() {
+                    let since = cancelled.get_or_insert_with(Moment::now).elapsed();
+                    if !self.begins || signal == "SIGHUP" || since > CANCELLING {
+                        return Err(self.left(&format!("left by {signal}")).into());
+                    }
+                }
+            }
+            if !last.may_pass || lost.elapsed() >= self.patience {
+                return Err(self.left(&last.fault.to_string()).into());
+            }
+            match self.way.connect(&nobody) {
+                Ok(link) => return Ok(link),
+                Err(trouble) => last = trouble,
+            }
+            pause = (pause * 2).min(longest);
+        }
+    }
+
+    fn left(&self, why: &str) -> Fault {
+        match &self.call.seen {
+            Some(Seen { run, .. }) => Fault::error(format!(
+                "{why}; the engine goes on there with the run {run}"
+            ))
+            .hint(format!(
+                "see how it ends with `waveoff attach --run {run}`, from any machine with \
+                         this configuration"
+            )),
+            None => Fault::error(format!("{why}; whether anything was begun is not known"))
+                .hint("`waveoff status` tells, when the host can be reached again"),
+        }
+    }
+
+    /// Over one connection, from the first word to the last.
+    fn over(&mut self, link: &mut Link) -> Result<Ended, Trouble> {
+        link.say(&ToHost::Call(Box::new(self.call.clone())))?;
+        let (mut beat, mut passed) = (Moment::now(), None);
+        loop {
+            if let Some(word) = link.hear(TICK)?
+                && let Some(end) = self.take(link, word)?
+            {
+                return Ok(Ended::With(end));
+            }
+            while let Ok(answer) = self.answers.1.try_recv() {
+                link.say(&ToHost::Answer(Box::new(answer.clone())))?;
+                self.asked.insert(answer.id.clone(), Some(answer));
+            }
+            match self.session.cancel.reason() {
+                Some(signal) if !self.begins || signal == "SIGHUP" => {
+                    return Ok(Ended::Left(signal));
+                }
+                Some(signal) if passed != Some(signal) => {
+                    passed = Some(signal);
+                    link.say(&ToHost::Signal { name: signal.into() })?;
+                }
+                _ => {}
+            }
+            if beat.elapsed() >= BEAT {
+                beat = Moment::now();
+                link.say(&ToHost::Beat)?;
+            }
+        }
+    }
+
+    fn take(&mut self, link: &mut Link, word: ToCaller) -> Result<Option<Box<End>>, Trouble> {
+        match word {
+            ToCaller::Want => self.send_files(link)?,
+            ToCaller::Run { run, .. } => {
+                if self.call.seen.as_ref().is_none_or(|seen| seen.run != run) {
+                    self.call.seen = Some(Seen { run, offset: 0 });
+                }
+            }
+            ToCaller::Line { text, at } => self.show(&text, at),
+            ToCaller::Ask(ask) => self.answer(link, *ask)?,
+            ToCaller::News { run, news } => {
+                self.tell(&run, &news);
+                link.say(&ToHost::Told { run })?;
+            }
+            ToCaller::End(end) => return Ok(Some(end)),
+            ToCaller::Hello { .. } => {}
+        }
+        Ok(None)
+    }
+
+    /// Shows a line, unless it was shown over an earlier connection.
+    fn show(&mut self, text: &str, at: Option<u64>) {
+        if let (Some(at), Some(seen)) = (at, &mut self.call.seen) {
+            if at <= seen.offset {
+                return;
+            }
+            seen.offset = at;
+        }
+        self.session.say(text);
+    }
+
+    fn send_files(&mut self, link: &mut Link) -> Result<(), Trouble> {
+        let Some((pack, size)) = &self.pack else { return Ok(()) };
+        link.say(&ToHost::Files { size: *size })?;
+        // What changes on the way is noticed by its digest; what is short, by the connection's end.
+        if pack.write(&mut link.writer()).is_err() {
+            return Err(link.lost());
+        }
+        Ok(())
+    }
+
+    /// Asks checks from here, while everything else goes on.
+    fn answer(&mut self, link: &mut Link, ask: Ask) -> Result<(), Trouble> {
+        match self.asked.get(&ask.id) {
+            Some(Some(answer)) => return link.say(&ToHost::Answer(Box::new(answer.clone()))),
+            Some(None) => return Ok(()),
+            None => {}
+        }
+        self.asked.insert(ask.id.clone(), None);
+        let (session, loaded) = (self.session.aside(), self.loaded.clone());
+        let sender = self.answers.0.clone();
+        std::thread::spawn(move || {
+            let checks = look(&session, &loaded, &ask);
+            sender.send(Answer { id: ask.id, checks }).unwrap_or_default();
+        });
+        Ok(())
+    }
+
+    fn tell(&mut self, run: &str, news: &News) {
+        if self.told.contains_key(run) {
+            return;
+        }
+        // What has been cancelled is still told.
+        self.session.cancel.shield();
+        let mut story = Story::new(self.session);
+        let locations = tell_news(&mut story, &self.telling, news);
+        self.session.cancel.stay();
+        self.told.insert(run.to_owned(), Told { locations, steps: story.steps });
+    }
+
+    fn conclude(mut self, end: End) -> anyhow::Result<Report> {
+        if let Some(wrong) = end.error {
+            return Err(wrong.fault().into());
+        }
+        let mut report = end.report;
+        let own = self.call.seen.as_ref().and_then(|seen| self.told.remove(&seen.run));
+        if let Some(told) = own {
+            let known = report.outputs.get("incident").cloned().unwrap_or_default();
+            let known = known.lines().map(str::to_owned).chain(told.locations);
+            let locations: Vec<String> = known.collect();
+            report.outputs.insert("incident".into(), locations.join("\n"));
+            report.steps.extend(told.steps);
+        }
+        if let Some(file) = report.outputs.get_mut("report-file") {
+            self.session.report_file().unwrap_or_default().clone_into(file);
+        }
+        Ok(report)
+    }
+}
+
+/// What is seen from here.
+fn look(session: &Session, loaded: &Loaded, ask: &Ask) -> Result<Vec<Check>, String> {
+    let target = Target {
+        expected_version: ask.version.clone(),
+        limit: ask.limit_ms.map(Duration::from_millis),
+        once: ask.once,
+        settling: ask.settling,
+        only: Some(ask.checks.clone()),
+        ..Target::default()
+    };
+    let seen = checks::verify(session, loaded, &target);
+    let seen = seen.map_err(|error| session.masked(&format!("{error:#}")))?;
+    let mut report = session.report(Verdict::Pass, "");
+    report.checks = seen.checks;
+    // What is secret here is shown on no other machine.
+    session.masked_report(&report).map(|report| report.checks).map_err(|error| error.to_string())
+}
