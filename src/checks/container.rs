@@ -52,7 +52,7 @@ impl Probe for Containers {
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
         let questions = Questions::new(attempt);
-        let found = program(&self.spec).and_then(|engine| find(&self.spec, engine, &questions));
+        let found = program(&self.spec).and_then(|engine| told(&self.spec, engine, &questions));
         let found = match found {
             Ok(found) => found,
             Err(why) => return questions.not_asked(why),
@@ -113,7 +113,7 @@ pub(super) fn program(spec: &ContainerSpec) -> Result<&'static str, String> {
 ///
 /// # Errors
 /// Why it could not be found out, in words.
-pub(super) fn find(
+pub(super) fn known(
     spec: &ContainerSpec,
     engine: &str,
     questions: &Questions<'_>,
@@ -132,6 +132,16 @@ pub(super) fn find(
     if !spec.services.is_empty() {
         found.retain(|one| spec.services.iter().any(|service| service == one.service()));
     }
+    Ok(found)
+}
+
+/// The containers that are meant, with the health that they have now.
+fn told(
+    spec: &ContainerSpec,
+    engine: &str,
+    questions: &Questions<'_>,
+) -> Result<Vec<Container>, String> {
+    let mut found = known(spec, engine, questions)?;
     for container in found.iter_mut().filter(|one| one.wants_health_run()) {
         let output = questions.ask(&[engine, "healthcheck", "run", &container.id])?;
         match output.code {
@@ -172,6 +182,9 @@ fn inspect(
     let unknown = said.contains("no such container") || said.contains("no such object");
     if output.code != Some(0) && !unknown {
         return Err(complaint(engine, &output));
+    }
+    if unknown && output.stdout.trim_ascii().is_empty() {
+        return Ok(Vec::new());
     }
     containers::read(&output.stdout)
         .map_err(|error| format!("{engine} inspect told no containers: {error}"))

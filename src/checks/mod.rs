@@ -5,6 +5,7 @@ mod command;
 mod container;
 mod http;
 mod keeper;
+mod log;
 mod order;
 mod progress;
 mod record;
@@ -53,6 +54,7 @@ pub static KINDS: &[&Kind] = &[
     &command::COMMAND,
     &container::CONTAINER,
     &unit::UNIT,
+    &log::LOG,
     &system::DISK,
     &system::MEMORY,
     &system::LOAD,

@@ -50,6 +50,7 @@ impl Verb for WaitHealthy {
     const EXAMPLES: &'static str = "\
 Examples:
   wait-healthy http://localhost:8080/health
+  wait-healthy --container shop-web-1 --within 60s
   wait-healthy db:5432 redis:6379 --within 2m --deadline 15m
   wait-healthy --url https://shop.example.com/health --health --critical postgres,redis
   wait-healthy --url https://shop.example.com/ --expect-version v1.4.0 --version-header X-Version

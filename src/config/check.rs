@@ -7,14 +7,14 @@ use serde::Deserialize;
 use super::expectation::{CaptureSpec, ExpectSpec};
 use super::forms::HealthSpec;
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
-use super::watched::{ContainerSpec, UnitSpec};
+use super::watched::{ContainerSpec, LogSpec, UnitSpec};
 use crate::decide::verdict::Severity;
 
 /// Declares the keys of a check once: the struct, and which of its keys a file has set.
 macro_rules! keys {
     ($($(#[$meta:meta])* $field:ident ($key:literal): $type:ty,)*) => {
-        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `container`, `unit`, `disk`,
-        /// `memory`, `load` says what to look at.
+        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `container`, `unit`, `log`,
+        /// `disk`, `memory`, `load` says what to look at.
         #[derive(Debug, Clone, Default, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
@@ -50,6 +50,8 @@ keys! {
     container ("container"): ContainerSpec,
     /// Units, as systemd tells.
     unit ("unit"): UnitSpec,
+    /// What a service has written since its start, which shows no errors.
+    log ("log"): LogSpec,
     /// The share of a file system in use.
     disk ("disk"): DiskSpec,
     /// The share of memory in use.

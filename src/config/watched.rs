@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::values::NonEmpty;
+use super::values::{NonEmpty, Period};
 
 /// One container, or those of a Compose project.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,6 +149,48 @@ impl schemars::JsonSchema for ContainerSpec {
                 }
             ]
         })
+    }
+}
+
+/// The log of containers, of units, or in a file: exactly one of them.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSpec {
+    /// Containers, each since its start.
+    pub container: Option<ContainerSpec>,
+    /// Units, each since its start.
+    pub unit: Option<UnitSpec>,
+    /// A file, all of it.
+    pub file: Option<String>,
+    /// Only the lines of a file that are not older than this, by the times that they begin with.
+    pub last: Option<Period>,
+    /// Regular expressions of lines that are errors; the usual ones if absent.
+    pub errors: Option<NonEmpty<String>>,
+    /// Regular expressions of lines that are no errors even so.
+    pub except: Option<NonEmpty<String>>,
+}
+
+impl LogSpec {
+    /// What is meant, in words: `log of container shop-web-1`.
+    pub fn show(&self) -> String {
+        let container = self.container.as_ref().map(ContainerSpec::show);
+        let whose = container.or_else(|| self.unit.as_ref().map(UnitSpec::show));
+        let whose = whose.or_else(|| self.file.clone());
+        format!("log of {}", whose.unwrap_or_default())
+    }
+
+    /// What is wrong with it, if anything.
+    pub fn mistake(&self) -> Option<String> {
+        let named = [self.container.is_some(), self.unit.is_some(), self.file.is_some()];
+        if named.iter().filter(|is_there| **is_there).count() != 1 {
+            return Some("name exactly one of container, unit and file".into());
+        }
+        if self.last.is_some() && self.file.is_none() {
+            return Some("last goes with a file; the others begin at their start".into());
+        }
+        let container = self.container.as_ref().and_then(ContainerSpec::mistake);
+        container.or_else(|| self.unit.as_ref().and_then(UnitSpec::mistake))
     }
 }
 

@@ -19,23 +19,20 @@ pub struct Container {
     pub id: String,
     name: String,
     restart_count: u32,
-    /// What it does.
-    pub state: Running,
+    state: Running,
     config: Configured,
     host_config: HostConfig,
 }
 
-/// What a container does.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct Running {
+struct Running {
     status: String,
     exit_code: i64,
     #[serde(rename = "OOMKilled")]
     oom_killed: bool,
     error: String,
-    /// When it was last started: RFC 3339.
-    pub started_at: String,
+    started_at: String,
     #[serde(alias = "Healthcheck")]
     health: Option<Health>,
     oci_version: Option<String>,
@@ -114,6 +111,12 @@ impl Container {
         self.name.strip_prefix('/').unwrap_or(&self.name)
     }
 
+    /// When it was last started, if ever: RFC 3339.
+    pub fn started(&self) -> Option<&str> {
+        let at = self.state.started_at.as_str();
+        (!at.is_empty() && !at.starts_with("0001-")).then_some(at)
+    }
+
     /// The Compose service that it belongs to.
     pub fn service(&self) -> &str {
         self.label("com.docker.compose.service")
@@ -151,13 +154,21 @@ impl Container {
 
     /// How it is, `before` being how often it had been restarted at the look before.
     fn condition(&self, before: Option<u32>, replica: bool, now: SystemTime) -> Condition {
+        let times = self.restart_count;
+        match self.now(replica, now) {
+            over @ Condition::Over(_) => over,
+            _ if before.is_some_and(|before| times > before) => {
+                Condition::Over(format!("was restarted while it was looked at (restart {times})"))
+            }
+            other => other,
+        }
+    }
+
+    /// How it is at the moment.
+    fn now(&self, replica: bool, now: SystemTime) -> Condition {
         use Condition::{NotYet, Over, Unknown, Well};
         let state = &self.state;
         let code = state.exit_code;
-        if before.is_some_and(|before| self.restart_count > before) {
-            let times = self.restart_count;
-            return Over(format!("was restarted while it was looked at (restart {times})"));
-        }
         match state.status.as_str() {
             "running" => self.health(now),
             "restarting" => {

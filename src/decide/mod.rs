@@ -16,6 +16,7 @@ pub mod incident_text;
 pub mod journal;
 pub mod jsonpath;
 pub mod judge;
+pub mod logs;
 pub mod naming;
 pub mod observation;
 pub mod plan;

@@ -52,6 +52,19 @@ impl Unit {
     /// How it is: `before` is how often it had been restarted at the look before, `up` for how
     /// long the machine runs.
     fn condition(&self, before: Option<u64>, up: Duration) -> Condition {
+        let restarts = self.number("NRestarts");
+        match self.now(up) {
+            over @ Condition::Over(_) => over,
+            _ if before.is_some_and(|before| restarts > before) => {
+                let why = "was restarted while it was looked at";
+                Condition::Over(format!("{why} (restart {restarts})"))
+            }
+            other => other,
+        }
+    }
+
+    /// How it is at the moment.
+    fn now(&self, up: Duration) -> Condition {
         use Condition::{NotYet, Over, Unknown, Well};
         let restarts = self.number("NRestarts");
         let (active, sub) = (self.get("ActiveState"), self.get("SubState"));
@@ -60,9 +73,6 @@ impl Unit {
             "not-found" => return NotYet("is no unit: systemd finds none of that name".into()),
             "masked" => return NotYet("is masked, so that it cannot start".into()),
             other => return Unknown(format!("is not loaded: its state is `{other}`")),
-        }
-        if before.is_some_and(|before| restarts > before) {
-            return Over(format!("was restarted while it was looked at (restart {restarts})"));
         }
         match (active, sub) {
             ("active", "exited") if !matches!(self.get("Type"), "oneshot" | "") => {
