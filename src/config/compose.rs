@@ -19,7 +19,7 @@ pub struct ComposeSpec {
     pub project: Option<String>,
     /// What runs containers; `docker` if absent, `podman` where there is no docker.
     pub engine: Option<ContainerEngine>,
-    /// What Compose is, like `[podman-compose]`; the engine's own if absent.
+    /// What Compose is, like `[docker-compose]`; `docker compose` if absent, `docker-compose` with Podman where there is no docker.
     pub command: Option<Argv>,
     /// Services that run in a slot beside the old ones.
     pub switch: Option<NonEmpty<String>>,
@@ -35,6 +35,30 @@ pub struct ComposeSpec {
     pub grace: Option<Period>,
     /// The limit of one command; 15m if absent.
     pub timeout: Option<Period>,
+    /// Which of its services are meant: nobody writes that.
+    #[serde(skip)]
+    pub part: ComposePart,
+}
+
+/// Beside slots one project is two components: what is switched, and what stays outside.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ComposePart {
+    /// All services.
+    #[default]
+    Whole,
+    /// Those that are switched.
+    Switched,
+    /// Those that are restarted in place.
+    Restarted,
+}
+
+impl ComposeSpec {
+    /// The two parts of a project that has services of both kinds.
+    pub fn parts(&self) -> Option<[Self; 2]> {
+        let part = |part| Self { part, ..self.clone() };
+        let both = self.switch.is_some() && self.restart.is_some();
+        both.then(|| [part(ComposePart::Switched), part(ComposePart::Restarted)])
+    }
 }
 
 /// One Compose file, or several that are merged.

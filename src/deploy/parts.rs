@@ -18,6 +18,9 @@ use crate::host::process::Started;
 use crate::platforms::{self, Order, Place, Platform, Running, Trouble};
 use crate::routers::{self, Active, Router};
 
+/// What stands behind the name of a component for what it restarts beside its slots.
+const RESTARTED: &str = "-restarted";
+
 /// The parts of a service.
 pub struct Parts {
     /// The names of the components, in the order in which they are deployed. Where there are slots,
@@ -272,16 +275,33 @@ struct Part {
 /// The components, in the order in which they are deployed. A platform that has parts of both kinds
 /// becomes two of them here.
 fn components(loaded: &Loaded, spec: &TransactionSpec, scope: &Scope) -> anyhow::Result<Vec<Part>> {
+    let beside = matches!(spec.strategy, Some(StrategySpec::BlueGreen(_)));
     let Some(list) = &spec.components else {
         let (name, platform) = (scope.service.to_string(), platforms::named(&loaded.config, spec)?);
-        return Ok(vec![Part { name, platform, in_place: false }]);
+        return Ok(Part { name, platform, in_place: false }.split(beside));
     };
     let part = |one: &ComponentSpec| Part {
         name: one.name.clone(),
         platform: one.platform.clone(),
         in_place: one.in_place,
     };
-    Ok(list.0.iter().map(part).collect())
+    Ok(list.0.iter().map(part).flat_map(|part| part.split(beside)).collect())
+}
+
+impl Part {
+    /// Beside slots, what a Compose project switches and what it restarts are components of their
+    /// own.
+    fn split(self, beside: bool) -> Vec<Self> {
+        let parts = match &self.platform {
+            PlatformSpec::Compose(spec) if beside && !self.in_place => spec.parts(),
+            _ => None,
+        };
+        let Some([switched, restarted]) = parts else { return vec![self] };
+        let platform = |spec| PlatformSpec::Compose(Box::new(spec));
+        let name = format!("{}{RESTARTED}", self.name);
+        let restarted = Self { name, platform: platform(restarted), in_place: true };
+        vec![Self { platform: platform(switched), ..self }, restarted]
+    }
 }
 
 fn slots(spec: &BlueGreenSpec, components: &[String]) -> Vec<Slot> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::crash_router::{Balancer, Router};
 use crate::deploy_world::World;
-use crate::engines::Engine;
+use crate::engines::{Engine, Kind};
 use crate::harness::{Program, Ran, closed_port};
 use crate::registry::{PASSWORD, Registry, USER};
 
@@ -24,7 +24,7 @@ services:
     image: REGISTRYshop-worker:${WAVEOFF_VERSION}
     stop_grace_period: 2s
   store:
-    image: shop-web:v1
+    image: STOREshop-web:v1
     volumes: [\"data:/data\"]
     stop_grace_period: 2s
 volumes: { data: {} }
@@ -48,12 +48,20 @@ pub(crate) struct Shop {
 
 impl Shop {
     fn new(project: &str, platform: &str, rest: &str) -> Option<Self> {
-        let engine = Engine::docker()?.with_shop();
-        let config =
-            format!("version: 1\nservice: {project}\nplatform:\n  compose: {platform}\n{rest}");
-        let world = World::with(&config);
-        let shop = Self { world, engine, project: project.into() };
-        shop.file("");
+        Self::on(Engine::docker()?, project, platform, rest)
+    }
+
+    fn on(engine: &'static Engine, project: &str, platform: &str, rest: &str) -> Option<Self> {
+        let config = format!(
+            "version: 1\nservice: shop\nenvironment: {project}\nplatform:\n  compose: {platform}\n{rest}"
+        );
+        let shop = Self {
+            world: World::with(&config),
+            engine: engine.with_shop(),
+            project: project.into(),
+        };
+        // What Podman has built itself has no other registry.
+        shop.file(if engine.kind == Kind::Podman { "localhost/" } else { "" });
         shop.world.write("shop.env", "COLOUR=red\n");
         Some(shop)
     }
@@ -63,12 +71,17 @@ impl Shop {
         let text = FILE
             .replace("PROJECT", &self.project)
             .replace("PORT", &self.world.port.to_string())
+            .replace("STORE", if registry == "localhost/" { registry } else { "" })
             .replace("REGISTRY", registry);
         self.world.write("compose.yml", &text);
     }
 
     fn waveoff(&self, arguments: &[&str]) -> Program {
-        self.engine.surroundings(self.world.waveoff(arguments))
+        let program = self.engine.surroundings(self.world.waveoff(arguments));
+        self.engine
+            .socket()
+            .into_iter()
+            .fold(program, |program, (name, value)| program.env(name, &value))
     }
 
     fn deploy(&self, version: &str) -> Ran {
@@ -84,8 +97,9 @@ impl Shop {
     /// The images that containers of this project run, or ran.
     fn images(&self, project: &str) -> BTreeSet<String> {
         let filter = format!("label=com.docker.compose.project={project}");
-        let listed = self.engine.tell(&["ps", "-a", "--filter", &filter, "--format", "{{.Image}}"]);
-        listed.lines().map(str::to_owned).collect()
+        let ids = self.engine.tell(&["ps", "-aq", "--filter", &filter]);
+        let image = |id: &str| self.engine.tell(&["inspect", "--format", "{{.Config.Image}}", id]);
+        ids.lines().map(image).collect()
     }
 
     /// The names of the containers that run.
@@ -98,8 +112,7 @@ impl Shop {
     }
 
     fn releases(&self) -> Vec<String> {
-        let folder =
-            self.world.folder.path().join(format!("state/{}/production/releases", self.project));
+        let folder = self.world.folder.path().join(format!("state/shop/{}/releases", self.project));
         let entries = std::fs::read_dir(folder).into_iter().flatten();
         entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
     }
@@ -110,7 +123,7 @@ impl Drop for Shop {
         let engine = self.engine;
         let ids = |filter: String| engine.ran(&["ps", "-aq", "--filter", &filter]).stdout;
         let of = [
-            ids(format!("label=dev.waveoff.service={}", self.project)),
+            ids(format!("label=dev.waveoff.environment={}", self.project)),
             ids(format!("label=com.docker.compose.project={}", self.project)),
         ];
         for id in of.concat().lines() {
@@ -169,12 +182,13 @@ fn d3_the_same_release_is_nothing_to_do_and_another_environment_is_another_relea
 
 #[test]
 fn d4_slots_take_turns_and_share_the_store_behind_nginx_and_haproxy() {
-    for (balancer, project) in [(Balancer::Nginx, "turned"), (Balancer::Haproxy, "spun")] {
-        in_turns(balancer, project);
-    }
+    let all_in_slots = "{ switch: [web, worker], port: { web: 8080 }, shared: [store] }";
+    in_turns(Balancer::Nginx, "turned", all_in_slots);
+    let worker_outside = "{ switch: [web], restart: [worker], shared: [store] }";
+    in_turns(Balancer::Haproxy, "spun", worker_outside);
 }
 
-fn in_turns(balancer: Balancer, project: &str) {
+fn in_turns(balancer: Balancer, project: &str, platform: &str) {
     let (ports, public) = ([closed_port(), closed_port()], closed_port());
     let Some(router) = Router::new(balancer, &ports, public) else { return };
     let rest = format!(
@@ -184,7 +198,6 @@ fn in_turns(balancer: Balancer, project: &str) {
         ports[1],
         router.config()
     );
-    let platform = "{ switch: [web, worker], port: { web: 8080 }, shared: [store] }";
     let Some(mut shop) = Shop::new(project, platform, &rest) else { return };
     let own = shop.world.port;
     shop.world.port = public;
@@ -283,7 +296,7 @@ fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
         assert!(!name.contains("registry-login"), "{name}");
     }
     // Images that nobody runs are those that a way back needs.
-    shop.engine.tell(&["image", "ls", "--filter", "reference=waveoff/drawn-production/*"]);
+    shop.engine.tell(&["image", "ls", "--filter", "reference=waveoff/shop-drawn/*"]);
     shop.waveoff(&["rollback", "--to", "v1"])
         .env("SERVER", &registry.name())
         .env("REGISTRY_TOKEN", PASSWORD)
@@ -291,4 +304,23 @@ fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
         .expect_code(0);
     assert_eq!(shop.world.version().as_deref(), Some("v1"));
     assert_eq!(shop.releases().iter().filter(|name| name.starts_with('v')).count(), 2);
+}
+
+#[test]
+fn d11_podman_does_the_same_over_its_socket() {
+    let platform = "{ engine: podman, restart: [web, worker], shared: [store] }";
+    let Some(engine) = Engine::podman() else { return };
+    if Engine::docker().is_none() {
+        return;
+    }
+    let Some(shop) = Shop::on(engine, "poddy", platform, CHECKS) else { return };
+    shop.deploy("v1").expect_code(0);
+    let store = shop.store();
+    shop.deploy("v2").expect_code(0);
+    assert_eq!(shop.world.version().as_deref(), Some("v2"));
+    shop.deploy("critical-down").expect_code(20);
+    assert_eq!(shop.world.version().as_deref(), Some("v2"));
+    shop.waveoff(&["rollback", "--to", "v1"]).run().expect_code(0);
+    assert_eq!(shop.world.version().as_deref(), Some("v1"));
+    assert_eq!(shop.store(), store, "a shared service is never touched");
 }

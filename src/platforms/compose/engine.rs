@@ -1,6 +1,8 @@
 //! Docker or Podman, and Compose, as programs: their arguments, and what they answer.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -10,18 +12,21 @@ use crate::config::compose::{ComposeSpec, ContainerEngine};
 use crate::config::values::{Argv, Secret};
 use crate::decide::observation::CommandOutput;
 use crate::exit::Fault;
+use crate::host::env;
 use crate::host::process::{self, CommandSpec, Ran};
 use crate::host::signals::Cancel;
 use crate::platforms::Trouble;
 
 /// The limit of a question.
 const ASKING: Duration = Duration::from_secs(30);
+/// The time between two rounds of health checks.
+const TICK: Duration = Duration::from_millis(500);
 /// The longest answer: the rendered model of a large Compose file, the containers of a busy machine.
 const LONGEST: usize = 16 << 20;
-/// What is asked of each container.
-const CONTAINER: &str = r#"{"id":{{json .Id}},"name":{{json .Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}"#;
+/// What is asked of each container. Podman knows `{{.Id}}` in these very words only.
+const CONTAINER: &str = r#"{"id":"{{.Id}}","name":{{json .Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}"#;
 /// What is asked of each image.
-const IMAGE: &str = r#"{"id":{{json .Id}},"digests":{{json .RepoDigests}}}"#;
+const IMAGE: &str = r#"{"id":"{{.Id}}","digests":{{json .RepoDigests}}}"#;
 
 /// What runs containers here.
 #[derive(Debug, Clone)]
@@ -30,6 +35,8 @@ pub(super) struct Engine {
     pub kind: ContainerEngine,
     compose: Argv,
     env: Vec<(String, Secret)>,
+    /// Where Compose finds Podman, once that was asked.
+    socket: OnceLock<Option<String>>,
 }
 
 /// A container, running or not.
@@ -128,7 +135,7 @@ impl Engine {
         // A user's own settings for Compose must not change which project is meant, or what else ends.
         let env = [("COMPOSE_PROFILES", ""), ("COMPOSE_REMOVE_ORPHANS", "false")];
         let env = env.map(|(name, value)| (name.to_owned(), Secret::new(value))).into();
-        Ok(Self { kind, compose, env })
+        Ok(Self { kind, compose, env, socket: OnceLock::new() })
     }
 
     /// The engine's own command.
@@ -140,7 +147,23 @@ impl Engine {
     /// Compose with these words.
     pub(super) fn compose(&self, words: &[&str]) -> CommandSpec {
         let all = self.compose.0.iter().cloned().chain(words.iter().map(|word| (*word).to_owned()));
-        CommandSpec { env: self.env.clone(), ..CommandSpec::new(Argv(all.collect())) }
+        let mut env = self.env.clone();
+        let socket = self.socket().map(|socket| ("DOCKER_HOST".into(), Secret::new(socket)));
+        env.extend(socket);
+        CommandSpec { env, ..CommandSpec::new(Argv(all.collect())) }
+    }
+
+    /// Where Compose, which knows Docker only, finds Podman; as the user says, if he does.
+    fn socket(&self) -> Option<&str> {
+        if self.kind == ContainerEngine::Docker || env::var("DOCKER_HOST").is_some() {
+            return None;
+        }
+        let ask = || {
+            let words = ["info", "--format", "{{.Host.RemoteSocket.Path}}"];
+            let path = self.ask(&self.engine(&words)).ok().filter(|path| !path.is_empty())?;
+            Some(if path.contains("://") { path } else { format!("unix://{path}") })
+        };
+        self.socket.get_or_init(ask).as_deref()
     }
 
     /// Compose for a project out of one file. Containers that the file does not name are left alone
@@ -161,12 +184,15 @@ impl Engine {
     /// When it is not, with the remedy.
     pub(super) fn check(&self) -> Result<(), Trouble> {
         let shown = self.compose.show();
-        let remedy = "install Compose v2: the package docker-compose-plugin (docker-compose-v2 on \
+        let podman = "Podman is driven by Compose v2 over its socket: install docker-compose v2, and \
+                      `systemctl enable --now podman.socket`";
+        let docker = "install Compose v2: the package docker-compose-plugin (docker-compose-v2 on \
                       Ubuntu), https://docs.docker.com/compose/install/linux/";
+        let remedy = if self.kind == ContainerEngine::Podman { podman } else { docker };
         let version = self
             .ask(&self.compose(&["version", "--short"]))
             .map_err(|trouble| Trouble::new(format!("{}; {remedy}", trouble.reason)))?;
-        let plain = version.trim().trim_start_matches('v');
+        let plain = version.lines().next().unwrap_or_default().trim().trim_start_matches('v');
         match plain.split('.').next().and_then(|major| major.parse::<u32>().ok()) {
             Some(2..) => Ok(()),
             _ => {
@@ -216,6 +242,40 @@ impl Engine {
                 } else {
                     Err(trouble)
                 }
+            }
+        }
+    }
+
+    /// Does something with a project while its health checks are run, which Podman does by itself
+    /// only where systemd has timers for it: Compose would wait for them for ever.
+    pub(super) fn with_health<T>(&self, project: &str, work: impl FnOnce() -> T) -> T {
+        if self.kind == ContainerEngine::Docker {
+            return work();
+        }
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::SeqCst) {
+                    self.run_health(project);
+                    Cancel::default().sleep(TICK);
+                }
+            });
+            let done = work();
+            is_over.store(true, Ordering::SeqCst);
+            done
+        })
+    }
+
+    /// One round of the health checks of what is not well yet.
+    pub(super) fn run_health(&self, project: &str) {
+        if self.kind == ContainerEngine::Docker {
+            return;
+        }
+        let filter = [format!("label=com.docker.compose.project={project}")];
+        for one in self.containers(&filter).unwrap_or_default() {
+            if one.state.status == "running" && !matches!(one.health(), "" | "healthy") {
+                // Its result is in the container's state then.
+                let _ = self.answer(&self.engine(&["healthcheck", "run", &one.id]));
             }
         }
     }

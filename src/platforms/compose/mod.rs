@@ -7,13 +7,15 @@ mod model;
 mod prepare;
 mod project;
 mod run;
+mod shared;
 mod snapshot;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Log, Order, Place, Platform, Running, Trouble, ours, surroundings};
-use crate::config::compose::{ComposeSpec, FilesSpec};
+use crate::config::CheckSpec;
+use crate::config::compose::{ComposePart, ComposeSpec, FilesSpec};
 use crate::config::values::Secret;
 use crate::decide::history::Release;
 use crate::decide::plan::Direction;
@@ -23,7 +25,7 @@ use crate::exit::Fault;
 use crate::host::files;
 use crate::host::process::Started;
 use engine::{Container, Engine};
-use model::wrong;
+use model::{Kinds, wrong};
 use snapshot::Snapshots;
 
 /// The limit of one command.
@@ -84,13 +86,6 @@ impl Compose {
                     .hint("give the slot a name of lower-case letters, digits, - and _")
                     .into());
             }
-            if spec.restart.is_some() {
-                return Err(wrong("`restart` is not possible beside slots")
-                    .hint(
-                        "make a component of its own of what is restarted, or deploy by `rolling`",
-                    )
-                    .into());
-            }
         }
         let engine = Engine::of(&spec)?;
         let folder = state.folder(scope);
@@ -146,6 +141,15 @@ impl Compose {
             ("SHA", release.sha.clone().unwrap_or_default()),
         ];
         own.map(ours).into_iter().chain(surroundings(&self.scope, &place)).collect()
+    }
+
+    /// The services of a release that have their place here.
+    fn own<'a>(&self, kinds: &'a Kinds) -> Vec<&'a String> {
+        match (self.spec.part, &self.place.slot) {
+            (ComposePart::Restarted, _) => kinds.restart.iter().collect(),
+            (ComposePart::Switched, _) | (_, Some(_)) => kinds.switch.iter().collect(),
+            (ComposePart::Whole, None) => kinds.released().collect(),
+        }
     }
 
     fn timeout(&self) -> Duration {
@@ -217,7 +221,7 @@ impl Platform for Compose {
                 kinds.switch.join(", ")
             ),
             _ => {
-                let all: Vec<&str> = kinds.released().map(String::as_str).collect();
+                let all: Vec<&str> = self.own(&kinds).into_iter().map(String::as_str).collect();
                 format!("start {} of {version} in {project}, in place", all.join(", "))
             }
         });
@@ -246,6 +250,10 @@ impl Platform for Compose {
         }
     }
 
+    fn checks(&self) -> Vec<CheckSpec> {
+        self.containers_check().into_iter().collect()
+    }
+
     fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble> {
         self.start_kept(&self.snapshots.of(order.release)?, commands)
     }
@@ -262,6 +270,9 @@ impl Platform for Compose {
     }
 
     fn base_url(&self) -> Option<String> {
+        if self.spec.part == ComposePart::Restarted {
+            return None;
+        }
         if let Some((_, port)) = &self.place.slot {
             return Some(format!("http://127.0.0.1:{port}"));
         }

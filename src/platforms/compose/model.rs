@@ -131,13 +131,13 @@ impl Rendered<'_> {
     /// digests belong here, one of them fits no image.
     pub(super) fn images(
         &self,
-        kinds: &Kinds,
+        own: &[&String],
         digests: &[String],
         all: bool,
     ) -> Result<BTreeMap<String, String>, Fault> {
         let mut used = BTreeSet::new();
         let mut images = BTreeMap::new();
-        for service in kinds.released() {
+        for service in own.iter().copied() {
             let image = image(self.model, service);
             if image.is_empty() {
                 return Err(wrong(format!("the service {service} is built, and has no image"))

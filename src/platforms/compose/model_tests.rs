@@ -70,7 +70,7 @@ fn images(yaml: &str, digests: &[&str], all: bool) -> Result<BTreeMap<String, St
     let (model, other) = (shop("v1"), shop("another"));
     let rendered = Rendered { model: &model, other: &other };
     let kinds = rendered.kinds(&spec(yaml), false).unwrap();
-    rendered.images(&kinds, &names(digests), all)
+    rendered.images(&kinds.released().collect::<Vec<_>>(), &names(digests), all)
 }
 
 const DIGEST: &str = "sha256:0011223344556677889900112233445566778899001122334455667788990011";
@@ -104,7 +104,7 @@ fn a_service_that_is_only_built_is_refused() {
     model["services"]["web"] = json!({ "build": { "context": "/srv" } });
     let rendered = Rendered { model: &model, other: &shop("another") };
     let kinds = rendered.kinds(&spec("{ restart: [web, worker], shared: [db] }"), false).unwrap();
-    let fault = rendered.images(&kinds, &[], true).unwrap_err();
+    let fault = rendered.images(&kinds.released().collect::<Vec<_>>(), &[], true).unwrap_err();
     assert!(fault.to_string().contains("web is built"), "{fault}");
 }
 

@@ -8,9 +8,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::engine::{Container, LocalImage};
 use super::login::{Login, sweep};
-use super::model::{self, Kinds, Rendered, repository, resolved, wrong};
+use super::model::{self, Kinds, Rendered, registry, repository, resolved, wrong};
 use super::snapshot::{DIGEST, Image, Snapshot, key_of};
 use super::{Compose, HELD_LABEL, labels};
+use crate::config::compose::{ComposePart, ContainerEngine};
 use crate::decide::history::Release;
 use crate::deploy::commands::Commands;
 use crate::exit::Fault;
@@ -43,13 +44,15 @@ impl Compose {
     pub(super) fn know(&self, release: &Release) -> Result<Known, Trouble> {
         let (model, other) = self.render_both(release)?;
         let rendered = Rendered { model: &model, other: &other };
-        let slots = self.place.slot.is_some();
+        let slots = self.place.slot.is_some() || self.spec.part != ComposePart::Whole;
         let kinds = rendered.kinds(&self.spec, slots)?;
         // Of several components, each takes the digests that fit.
-        let images = rendered.images(&kinds, &given(release), self.place.component.is_none())?;
+        let images =
+            rendered.images(&self.own(&kinds), &given(release), self.place.component.is_none())?;
         let port = match model::port(&model, &kinds, self.spec.port.as_ref()) {
             Err(fault) if slots || self.spec.port.is_some() => return Err(fault.into()),
-            port => port.ok(),
+            // What is restarted beside slots serves nobody.
+            port => port.ok().filter(|_| self.spec.part != ComposePart::Restarted),
         };
         let project = model["name"].as_str().unwrap_or_default().to_owned();
         let known = Known { model, other, kinds, images, port, project };
@@ -92,12 +95,15 @@ impl Compose {
         commands: &Commands<'_>,
     ) -> Result<Vec<String>, Trouble> {
         sweep(&self.folder).map_err(|error| self.unwritten(&error))?;
-        let known = std::thread::scope(|scope| {
+        let (known, hashes) = std::thread::scope(|scope| {
             let checked = scope.spawn(|| self.engine.check());
+            let hashes = scope.spawn(|| self.hashes(order.release));
             let known = self.know(order.release);
-            checked.join().unwrap_or(Ok(())).and(known)
+            let hashes = hashes.join().unwrap_or_default();
+            checked.join().unwrap_or(Ok(())).and(known).map(|known| (known, hashes))
         })?;
         let there = self.engine.containers(&[])?;
+        self.tell_changed(&known, &hashes, &there, commands);
         self.fits(&known, &there)?;
         let absent = self.absent_shared(&known, &there);
         let found = self.pull(&known, &absent, commands)?;
@@ -106,7 +112,8 @@ impl Compose {
         let image = |(service, name): (&String, &String)| {
             let local = &found[name];
             let tag = self.tag(service, &key);
-            let run = local.digest(&repository(name)).cloned().unwrap_or_else(|| tag.clone());
+            let digest = local.digest(&repository(name)).filter(|_| !self.is_only_here(name));
+            let run = digest.cloned().unwrap_or_else(|| tag.clone());
             (service.clone(), Image { name: name.clone(), run, id: local.id.clone(), tag })
         };
         let images = known.images.iter().map(image).collect();
@@ -189,16 +196,6 @@ impl Compose {
         Ok(())
     }
 
-    /// The images of shared services that have no container yet.
-    fn absent_shared(&self, known: &Known, there: &[Container]) -> Vec<String> {
-        let has = |service: &String| {
-            there.iter().any(|one| one.of_compose() == (&*known.project, &**service))
-        };
-        let absent = known.kinds.shared.iter().filter(|service| !has(service));
-        let images = absent.map(|service| model::image(&known.model, service).to_owned());
-        images.filter(|image| !image.is_empty()).collect()
-    }
-
     /// Pulls what is not here, or may be another one there by now. Gives the released images.
     fn pull(
         &self,
@@ -214,7 +211,9 @@ impl Compose {
             let local = match self.engine.image(name)? {
                 // What no registry has a digest of was built here, and what has one in its name cannot be another.
                 Some(local)
-                    if name.contains("@sha256:") || local.digest(&repository(name)).is_none() =>
+                    if name.contains("@sha256:")
+                        || local.digest(&repository(name)).is_none()
+                        || self.is_only_here(name) =>
                 {
                     local
                 }
@@ -234,6 +233,11 @@ impl Compose {
             }
         }
         Ok(found)
+    }
+
+    /// Whether no registry can have it: Podman calls what was built here so.
+    fn is_only_here(&self, image: &str) -> bool {
+        self.engine.kind == ContainerEngine::Podman && registry(image) == "localhost"
     }
 
     fn pull_one(&self, image: &str, commands: &Commands<'_>) -> Result<(), Trouble> {
@@ -333,7 +337,9 @@ impl Compose {
             words.collect::<Vec<_>>().join("-")
         };
         let scope = format!("{}-{}", self.scope.service, self.scope.environment);
-        format!("waveoff/{}/{}:{key}", plain(&scope), plain(service))
+        // Podman takes a name without a registry for one of Docker Hub's.
+        let here = if self.engine.kind == ContainerEngine::Podman { "localhost/" } else { "" };
+        format!("{here}waveoff/{}/{}:{key}", plain(&scope), plain(service))
     }
 
     fn render_both(&self, release: &Release) -> Result<(Value, Value), Trouble> {
@@ -354,13 +360,17 @@ impl Compose {
 
     /// The model that Compose makes of the files of today.
     fn render(&self, release: &Release) -> Result<Value, Trouble> {
-        let command = self.rendering(release)?;
+        let command = self.rendering(release, &["config", "--format", "json"])?;
         let text = self.engine.ask(&command)?;
         let read = serde_json::from_str(&text);
         read.map_err(|error| Trouble::new(format!("{}: {error}", command.argv.show())))
     }
 
-    fn rendering(&self, release: &Release) -> Result<CommandSpec, Trouble> {
+    pub(super) fn rendering(
+        &self,
+        release: &Release,
+        what: &[&'static str],
+    ) -> Result<CommandSpec, Trouble> {
         let files = self.files()?;
         let mut words: Vec<&str> = files.iter().flat_map(|file| ["-f", file.as_str()]).collect();
         if let Some(file) = &self.spec.env_file {
@@ -369,7 +379,7 @@ impl Compose {
         if let Some(project) = &self.spec.project {
             words.extend(["-p", project]);
         }
-        words.extend(["config", "--format", "json"]);
+        words.extend(what);
         let mut command = self.engine.compose(&words);
         // The files may ask for services of the user's profiles, which is his to say.
         command.env.retain(|(name, _)| name != "COMPOSE_PROFILES");

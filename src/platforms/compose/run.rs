@@ -10,13 +10,16 @@ use super::login::sweep;
 use super::project::{self, SlotPort, Wanted};
 use super::snapshot::Snapshot;
 use super::{Compose, SERVICE_LABEL, labels, model};
+use crate::config::CheckSpec;
+use crate::config::compose::ContainerEngine;
+use crate::config::values::Period;
+use crate::config::watched::{self, ContainerSpec};
 use crate::decide::history::Release;
 use crate::deploy::commands::Commands;
-use crate::host::clock::Moment;
 use crate::platforms::{Log, Running, Trouble};
 
-/// How often shared services are looked at until they are well.
-const TICK: Duration = Duration::from_millis(200);
+/// How long containers have until they are well, where nobody gives them less.
+const WELL_WITHIN: Duration = Duration::from_secs(5 * 60);
 
 /// What runs in a place, by its containers.
 pub(super) fn running(all: &[Container]) -> Running {
@@ -31,15 +34,6 @@ pub(super) fn running(all: &[Container]) -> Running {
 }
 
 impl Compose {
-    /// The services of a snapshot that have their place here.
-    fn own<'a>(&self, snapshot: &'a Snapshot) -> Vec<&'a str> {
-        let kinds = &snapshot.kinds;
-        match self.place.slot {
-            Some(_) => kinds.switch.iter().map(String::as_str).collect(),
-            None => kinds.released().map(String::as_str).collect(),
-        }
-    }
-
     /// The name of the project here.
     fn project_name(&self, snapshot: &Snapshot) -> String {
         match self.place.slot {
@@ -100,7 +94,7 @@ impl Compose {
         self.snapshots.started(snapshot).map_err(|error| self.unwritten(&error))?;
         self.start_shared(snapshot, &base, commands)?;
         let name = self.project_name(snapshot);
-        let own = self.own(snapshot);
+        let own: Vec<&str> = self.own(&snapshot.kinds).into_iter().map(String::as_str).collect();
         match in_slot {
             Some(project) => {
                 if let Some(ground) = ground {
@@ -109,69 +103,26 @@ impl Compose {
                 }
                 let file = write(&format!("project-{}.json", self.slot()), &project)?;
                 let words = ["up", "-d", "--remove-orphans"];
-                commands.run(&self.engine.project(&name, &file, &words), self.timeout())
+                self.up(&name, &file, &words, commands)
             }
             None => {
                 self.remove_others(&own, commands)?;
                 let words: Vec<&str> =
                     ["up", "-d", "--no-deps"].into_iter().chain(own.iter().copied()).collect();
-                commands.run(&self.engine.project(&name, &base, &words), self.timeout())
+                self.up(&name, &base, &words, commands)
             }
         }
     }
 
-    /// Starts shared services that do not run, and waits until they are well. Those that run are
-    /// left alone, whatever the file says of them now.
-    fn start_shared(
+    pub(super) fn up(
         &self,
-        snapshot: &Snapshot,
-        base: &str,
+        project: &str,
+        file: &str,
+        words: &[&str],
         commands: &Commands<'_>,
     ) -> Result<(), Trouble> {
-        let shared = &snapshot.kinds.shared;
-        if shared.is_empty() {
-            return Ok(());
-        }
-        let filter = [format!("label=com.docker.compose.project={}", snapshot.project)];
-        let there = self.engine.containers(&filter)?;
-        let is_there = |service: &String| {
-            there.iter().any(|one| one.of_compose().1 == service && one.is_running())
-        };
-        let absent: Vec<&str> =
-            shared.iter().filter(|s| !is_there(s)).map(String::as_str).collect();
-        if absent.is_empty() {
-            return Ok(());
-        }
-        let words = ["up", "-d", "--no-recreate", "--no-deps", "--no-build"];
-        let words: Vec<&str> = words.into_iter().chain(absent.iter().copied()).collect();
-        commands.run(&self.engine.project(&snapshot.project, base, &words), self.timeout())?;
-        let started = Moment::now();
-        loop {
-            let there = self.engine.containers(&filter)?;
-            let wanted = there.iter().filter(|one| absent.contains(&one.of_compose().1));
-            let unwell: Vec<String> = wanted.clone().filter_map(unwell).collect();
-            if unwell.is_empty() && wanted.count() >= absent.len() {
-                return Ok(());
-            }
-            let failed = there.iter().find(|one| {
-                absent.contains(&one.of_compose().1)
-                    && one.state.status == "exited"
-                    && one.state.exit_code != 0
-            });
-            if let Some(one) = failed {
-                let service = one.of_compose().1;
-                return Err(Trouble::new(format!(
-                    "{service} ended with exit code {}",
-                    one.state.exit_code
-                )));
-            }
-            if started.elapsed() >= self.timeout() {
-                return Err(Trouble::new(format!("not well in time: {}", unwell.join(", "))));
-            }
-            if commands.session.cancel.sleep(TICK) {
-                return Err(Trouble::new("it was ended by the cancellation"));
-            }
-        }
+        let command = self.engine.project(project, file, words);
+        self.engine.with_health(project, || commands.run(&command, self.timeout()))
     }
 
     /// Makes the networks and volumes that a slot takes for granted, where one is missing.
@@ -242,11 +193,50 @@ impl Compose {
         ];
         let filters: Vec<String> =
             pairs.iter().map(|(key, text)| format!("label={key}={text}")).collect();
-        let mut words = vec!["network", "ls"];
+        let mut words = vec!["network", "ls", "-q"];
         words.extend(filters.iter().flat_map(|filter| ["--filter", filter.as_str()]));
-        words.extend(["--format", "{{.Label \"com.docker.compose.project\"}}"]);
+        let ids = self.engine.ask(&self.engine.engine(&words))?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let project = "{{index .Labels \"com.docker.compose.project\"}}";
+        let words: Vec<&str> =
+            ["network", "inspect", "--format", project].into_iter().chain(ids.lines()).collect();
         let text = self.engine.ask(&self.engine.engine(&words))?;
         Ok(text.lines().map(|line| line.trim().to_owned()).collect())
+    }
+
+    /// The containers of the release here, as a check: their own health, crashes, restart loops.
+    pub(super) fn containers_check(&self) -> Option<CheckSpec> {
+        let here = self.here().ok()?;
+        let project = here.first()?.of_compose().0.to_owned();
+        let key = here.iter().map(|one| one.label(labels::RELEASE)).next_back()?;
+        let kept = self.snapshots.last().filter(|last| last.key == key);
+        let services: BTreeSet<String> = match &kept {
+            Some(kept) => {
+                let name = |service: &&String| match &self.place.slot {
+                    Some((slot, _)) => project::renamed(service, slot),
+                    None => (*service).clone(),
+                };
+                self.own(&kept.kinds).iter().map(name).collect()
+            }
+            None => here.iter().map(|one| one.of_compose().1.to_owned()).collect(),
+        };
+        let engine = match self.engine.kind {
+            ContainerEngine::Docker => watched::Engine::Docker,
+            ContainerEngine::Podman => watched::Engine::Podman,
+        };
+        let container = ContainerSpec {
+            project: Some(project),
+            services: services.into_iter().collect(),
+            engine: Some(engine),
+            ..ContainerSpec::default()
+        };
+        Some(CheckSpec {
+            container: Some(container),
+            within: Some(Period(WELL_WITHIN)),
+            ..CheckSpec::default()
+        })
     }
 
     /// Where the service is reached in place: as what runs there says, else as the files of today do.
@@ -305,7 +295,7 @@ impl Compose {
 }
 
 /// What is not well with a container, in words.
-fn unwell(one: &Container) -> Option<String> {
+pub(super) fn unwell(one: &Container) -> Option<String> {
     let service = match one.label(SERVICE_LABEL) {
         "" => one.of_compose().1,
         own => own,
