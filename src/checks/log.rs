@@ -1,7 +1,7 @@
 //! What a service has written since its start.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::keeper::{Questions, complaint};
 use super::{Attempt, Kind, Probe, Surroundings, container, unit};
@@ -20,7 +20,8 @@ pub(super) static LOG: Kind = Kind { key: "log", keys: &[], severity: Severity::
 
 /// Bytes that are read of a stream or file: its end.
 const MOST: usize = 1 << 20;
-/// A container may write before its engine notes down when it was started.
+/// A container may write before its engine notes down when it was started; and systemd's clock is
+/// not the journal's.
 const SLACK: Duration = Duration::from_secs(1);
 
 struct Written {
@@ -141,12 +142,16 @@ fn of_units(spec: &UnitSpec, questions: &Questions<'_>) -> Result<Read, String> 
     let mut logs = Vec::new();
     for (name, unit) in spec.names.iter().zip(unit::show(spec, questions)?) {
         let of = format!("unit {name}");
-        let invocation = unit.get("InvocationID");
-        if invocation.is_empty() {
+        let Some(started) = unit.started() else {
             return Ok(Err(format!("{of} is not started")));
-        }
-        let invocation = format!("_SYSTEMD_INVOCATION_ID={invocation}");
-        let argv = ["journalctl", "--no-pager", "--output=cat", &invocation];
+        };
+        let age = clock::since_boot().saturating_sub(started) + SLACK;
+        let since =
+            clock::wall().checked_sub(age).and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+        let since = format!("@{}", since.unwrap_or_default().as_secs());
+        let which = if spec.user { "--user-unit" } else { "--unit" };
+        let argv =
+            ["journalctl", "--no-pager", "--output=cat", "--since", &since, which, name.as_str()];
         let output = questions.read(&argv, MOST)?;
         if output.code != Some(0) || is_kept_from_us(&output) {
             return Err(complaint("journalctl", &output));

@@ -116,8 +116,12 @@ pub fn run(
             Err(RecvTimeoutError::Disconnected) => break,
         }
     }
-    // Whoever still looks looks for nobody.
+    // Whoever still looks looks for nobody, and has a moment to end the programs that it runs: we
+    // may be about to leave.
     state.shared.cancel.set("the end of the run");
+    if state.running > 0 {
+        Cancel::default().sleep(TICK);
+    }
     state.finish(session.cancel.reason())
 }
 
@@ -128,6 +132,7 @@ struct State<'a> {
     shared: Shared,
     progress: Progress<'a>,
     waiting: BTreeSet<usize>,
+    /// Threads that have not come to their end.
     running: usize,
     records: Vec<Record>,
     results: Vec<Option<v1::Check>>,

@@ -70,7 +70,8 @@ impl Probe for Units {
         }
         let lines = LINES.to_string();
         let which = if self.spec.user { "--user-unit" } else { "--unit" };
-        let mut argv = vec!["journalctl", "--no-pager", "--output=short-iso", "--lines", &lines];
+        let mut argv =
+            vec!["journalctl", "--quiet", "--no-pager", "--output=short-iso", "--lines", &lines];
         argv.extend(unwell.iter().flat_map(|name| [which, name.as_str()]));
         let questions = Questions::new(attempt);
         let log = questions.ask(&argv).map_or_else(|why| why, |output| last_lines(&output));

@@ -7,7 +7,7 @@ use super::state::{Condition, State, sum_up};
 
 /// What to ask `systemctl show` for.
 pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,Type,ExecMainStatus,\
-    ExecMainExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,InvocationID";
+    ExecMainExitTimestampMonotonic,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NRestarts";
 
 /// A unit that was restarted and has not run for so long may be in a loop.
 const STARTED: Duration = Duration::from_secs(10);
@@ -40,8 +40,14 @@ pub fn read(text: &str) -> Vec<Unit> {
 }
 
 impl Unit {
+    /// When it was last started, counted from the machine's start; none if it was not.
+    pub fn started(&self) -> Option<Duration> {
+        let at = self.number("InactiveExitTimestampMonotonic");
+        (at > 0).then(|| Duration::from_micros(at))
+    }
+
     /// A property; empty if the unit has none of that name.
-    pub fn get(&self, property: &str) -> &str {
+    fn get(&self, property: &str) -> &str {
         self.0.get(property).map_or("", String::as_str)
     }
 
@@ -203,6 +209,12 @@ mod tests {
         let young = look(&runs(2, 999_000_000), None).state;
         assert_eq!((young.verdict, young.terminal), (Verdict::Fail, None));
         assert_eq!(look(&runs(3, 1), None).restarts["a.service"], 3);
+        let unit = |text: &str| read(text).remove(0).started();
+        assert_eq!(
+            unit("InactiveExitTimestampMonotonic=2000000"),
+            Some(2 * Duration::from_secs(1))
+        );
+        assert_eq!(unit("InactiveExitTimestampMonotonic=0"), None);
     }
 
     #[test]
