@@ -8,6 +8,7 @@ use crate::deploy_world::World;
 use crate::engines::Engine;
 use crate::harness::{Program, Ran};
 use crate::images::{WEB, WORKER};
+use crate::parts::part;
 use crate::registry::Registry;
 
 const COMPOSE: &str = include_str!("../../examples/compose/compose.yml");
@@ -65,16 +66,27 @@ impl ComposeWorld {
         Ran::of(compose.stdin(Stdio::null()).output().unwrap())
     }
 
+    /// The container of a service of the project in place, whatever Compose calls it.
+    #[track_caller]
+    pub(crate) fn container(&self, service: &str) -> String {
+        let [project, service] = [("project", self.name.as_str()), ("service", service)]
+            .map(|(what, name)| format!("label=com.docker.compose.{what}={name}"));
+        let listed = ["ps", "--quiet", "--filter", &project, "--filter", &service];
+        let listed = self.engine.tell(&listed);
+        assert_eq!(listed.lines().count(), 1, "{service}: {listed}");
+        listed
+    }
+
     /// What the database answers, as `psql` prints it without names and frames.
     pub(crate) fn sql(&self, text: &str) -> String {
-        let database = format!("{}-db-1", self.name);
+        let database = self.container("db");
         let psql = ["exec", &database, "psql", "-h", "/tmp", "-U", "shop", "-Atqc", text];
         self.engine.tell(&psql)
     }
 
     /// What the cache answers.
     pub(crate) fn redis(&self, arguments: &[&str]) -> String {
-        let cache = format!("{}-cache-1", self.name);
+        let cache = self.container("cache");
         self.engine.tell(&[&["exec", &cache, "redis-cli"], arguments].concat())
     }
 
@@ -140,4 +152,25 @@ fn plain_compose_starts_the_shop_and_its_data_survive() {
     assert!(ran.stderr.contains("plain-web is unhealthy"), "{ran:?}");
     let name = shop.waveoff(&["--version"]).run().expect_code(0).stdout;
     assert!(name.starts_with("waveoff "), "{name}");
+}
+
+#[test]
+fn podman_compose_starts_the_shop_too() {
+    let (Some(program), Some(engine)) = (part("podman-compose"), Engine::podman()) else { return };
+    let Some(shop) = ComposeWorld::new(engine, "pods") else { return };
+    let mut up = Command::new(program);
+    // It does not read the file's own name.
+    up.args(["-p", &shop.name, "up", "--detach"]).current_dir(shop.world.folder.path());
+    up.env("WAVEOFF_VERSION", "v1").envs(engine.variables());
+    Ran::of(up.stdin(Stdio::null()).output().unwrap()).expect_code(0);
+    shop.world.until("it answers", |world| world.version().as_deref() == Some("v1"));
+    // Nobody runs Podman's health checks where there is no systemd.
+    for service in ["web", "db", "cache"] {
+        let container = shop.container(service);
+        let healthy = |_: &World| engine.ran(&["healthcheck", "run", &container]).code == Some(0);
+        shop.world.until(&format!("{service} is healthy"), healthy);
+    }
+    assert_eq!(shop.sql("SELECT 7"), "7");
+    assert_eq!(shop.redis(&["ping"]), "PONG");
+    assert_eq!(shop.running().len(), 4);
 }

@@ -19,11 +19,26 @@ between_our_containers() {
   iptables -w "$1" FORWARD -s "$pool.0.0/16" -d "$pool.0.0/16" -j ACCEPT 2>/dev/null
 }
 
+# Podman's rules go with its containers, but not all of them when several go at once.
+forget_rules() {
+  for table in nat filter; do
+    ours=$(iptables -w -t "$table" -S 2>/dev/null | grep -F -- " $pool.")
+    # The chain of a port is one container's; that of a network is of all that are named like it.
+    ports=$(echo "$ours" | grep -oE 'NETAVARK-DN-[0-9A-F]+' | sort -u)
+    iptables -w -t "$table" -S 2>/dev/null | grep '^-A' |
+      grep -F -e " $pool." ${ports:+-e "$ports"} | sed 's/^-A/-D/' |
+      # Some have a comment between quotes, which xargs understands.
+      while read -r rule; do echo "$rule" | xargs iptables -w -t "$table"; done
+    for chain in $ports; do iptables -w -t "$table" -X "$chain"; done
+  done
+}
+
 # Networks and control groups are the machine's, and outlive the namespaces.
 clean() {
   while between_our_containers -D; do :; done
   ip -o -4 address show | awk -v pool="$pool." 'index($4, pool) == 1 { print $2 }' |
     while read -r bridge; do ip link delete "$bridge"; done
+  forget_rules
   find /sys/fs/cgroup -depth -type d -path "*/waveoff-$number*" -exec rmdir {} + 2>/dev/null
   rm -rf --one-file-system "$folder"
 }
@@ -63,7 +78,6 @@ keep_podman() {
   cat >"$folder/containers.conf" <<END
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=30000:30000"]
-cgroup_parent = "/waveoff-$number"
 [engine]
 runtime = "runc"
 cgroup_manager = "cgroupfs"

@@ -26,9 +26,11 @@ fn an_engine_runs_a_container_and_leaves_nothing_behind() {
         let addresses = Command::new("ip").args(["-o", "-4", "address"]).output().unwrap();
         let addresses = String::from_utf8(addresses.stdout).unwrap();
         assert!(!addresses.contains(&format!(" 10.{number}.")), "{addresses}");
-        let rules = Command::new("iptables").arg("-S").output().unwrap();
-        let rules = String::from_utf8(rules.stdout).unwrap();
-        assert!(!rules.contains(&format!(" 10.{number}.")), "{rules}");
+        for table in ["filter", "nat"] {
+            let rules = Command::new("iptables").args(["-t", table, "-S"]).output().unwrap();
+            let rules = String::from_utf8(rules.stdout).unwrap();
+            assert!(!rules.contains(&format!(" 10.{number}.")), "{rules}");
+        }
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
         assert!(!mounts.contains(folder.to_str().unwrap()), "{mounts}");
         assert_eq!(processes_with(&folder), "");
