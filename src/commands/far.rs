@@ -61,9 +61,10 @@ impl Errand {
         session.detach(Detached { says: Says::Wire(wire), loaded, caller, asker: None })
     }
 
-    /// Whether the caller tells people what happened.
+    /// Whether the caller tells people what happened: who only looks has no credentials for it.
     pub(crate) fn tells(&self) -> bool {
-        self.caller.tells
+        let goes_along = self.verb.far.is_some_and(|far| far.begins) || self.verb.name == "attach";
+        self.caller.tells && goes_along
     }
 
     /// Does it.

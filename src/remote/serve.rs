@@ -43,8 +43,8 @@ struct Shared {
     runs: Vec<(Run, Option<lock::Held>)>,
     /// Questions that were passed on, by the word for them on the wire.
     asked: BTreeMap<String, PathBuf>,
-    /// Runs that were told.
-    told: Vec<String>,
+    /// Runs that were told, and whether everybody was.
+    told: BTreeMap<String, bool>,
     heard: Option<Moment>,
     /// Nothing more than telling is left.
     is_over: bool,
@@ -94,7 +94,9 @@ impl Line {
                 let id = answer.id.rsplit('/').next().unwrap_or_default().to_owned();
                 asking::answer(&folder, &Answer { id, ..*answer });
             }
-            ToHost::Told { run } => self.shared().told.push(run),
+            ToHost::Told { run, all } => {
+                self.shared().told.insert(run, all);
+            }
             ToHost::Beat | ToHost::Call(_) | ToHost::Files { .. } => {}
         }
     }
@@ -262,11 +264,11 @@ fn untold(errand: &Errand, line: &Line) {
         nobody.sleep(TICK);
         let told = line.shared().told.clone();
         open.retain(|(run, _)| {
-            let is_told = told.contains(&run.id);
-            if is_told {
+            if told.get(&run.id) == Some(&true) {
                 news::told(run);
             }
-            !is_told
+            // What somebody was not told is told again by the next caller.
+            !told.contains_key(&run.id)
         });
     }
 }

@@ -204,8 +204,8 @@ impl<'a> Talk<'a> {
             ToCaller::Line { text, at } => self.show(&text, at),
             ToCaller::Ask(ask) => self.answer(link, *ask)?,
             ToCaller::News { run, news } => {
-                self.tell(&run, &news);
-                link.say(&ToHost::Told { run })?;
+                let all = self.tell(&run, &news);
+                link.say(&ToHost::Told { run, all })?;
             }
             ToCaller::End(end) => return Ok(Some(end)),
             ToCaller::Hello { .. } => {}
@@ -251,16 +251,17 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
-    fn tell(&mut self, run: &str, news: &News) {
-        if self.told.contains_key(run) {
-            return;
+    /// Tells it, unless that was done over an earlier connection; whether everybody was told.
+    fn tell(&mut self, run: &str, news: &News) -> bool {
+        if !self.told.contains_key(run) {
+            // What has been cancelled is still told.
+            self.session.cancel.shield();
+            let mut story = Story::new(self.session);
+            let locations = tell_news(&mut story, &self.telling, news);
+            self.session.cancel.stay();
+            self.told.insert(run.to_owned(), Told { locations, steps: story.steps });
         }
-        // What has been cancelled is still told.
-        self.session.cancel.shield();
-        let mut story = Story::new(self.session);
-        let locations = tell_news(&mut story, &self.telling, news);
-        self.session.cancel.stay();
-        self.told.insert(run.to_owned(), Told { locations, steps: story.steps });
+        self.told[run].steps.iter().all(|step| step.verdict.is_pass())
     }
 
     fn conclude(mut self, end: End) -> anyhow::Result<Report> {

@@ -32,10 +32,12 @@ pub enum ToHost {
     Beat,
     /// What was asked, as seen from the caller.
     Answer(Box<Answer>),
-    /// What was to be told of a run has been told.
+    /// What was to be told of a run has been told, as far as that could be done.
     Told {
         /// The run.
         run: String,
+        /// Whether everybody was.
+        all: bool,
     },
 }
 

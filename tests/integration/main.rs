@@ -58,6 +58,7 @@ mod shared_images;
 mod smoke_test;
 mod ssh;
 mod ssh_refusals;
+mod ssh_sides;
 mod ssh_world;
 mod sshd;
 mod sshd_parts;
