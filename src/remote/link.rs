@@ -29,7 +29,7 @@ StrictHostKeyChecking yes
 UpdateHostKeys no
 ConnectTimeout 10
 ConnectionAttempts 1
-ServerAliveInterval 5
+ServerAliveInterval 10
 ServerAliveCountMax 3
 TCPKeepAlive yes
 ControlMaster no

@@ -2,7 +2,7 @@
 //! to do about it.
 
 use crate::config::ssh::Address;
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault};
 
 /// Why a connection could not be had, or was lost.
 #[derive(Debug)]
@@ -17,6 +17,9 @@ pub(super) struct Trouble {
 pub(super) const CANNOT_KEEP: i32 = 82;
 /// What arrived is not what was sent.
 pub(super) const DAMAGED: i32 = 83;
+
+/// With this code `ssh` says that something of its own failed.
+const LOST: i32 = 255;
 
 /// Names what `ssh` said, and how it ended.
 pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -> Trouble {
@@ -54,7 +57,7 @@ pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -
                 .into(),
         );
     }
-    if has("Permission denied") && code == Some(255) {
+    if has("Permission denied") && code == Some(LOST) {
         return trouble(
             false,
             "it refuses the key",
@@ -100,6 +103,12 @@ pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -
             "the user needs a login shell and /bin/sh, a cache folder that is not mounted noexec, \
              and a program for this kind of machine (the static one of a release)"
                 .into(),
+        ),
+        // It left by itself, as it does when nobody is heard; or it is broken, and stays so.
+        Some(code) if code != LOST && code != i32::from(Exit::Error.code()) => trouble(
+            false,
+            &format!("waveoff ended there with code {code}{last}"),
+            "run `waveoff status`; if it says the same, please report it".into(),
         ),
         _ => trouble(
             true,
@@ -160,6 +169,8 @@ mod tests {
             ("sh: 1: exec: /x/waveoff: Permission denied", 126, "nothing can be run", false),
             ("client_loop: send disconnect: Broken pipe", 255, "was lost: client_loop", true),
             ("", 255, "was lost", true),
+            ("", 12, "was lost", true),
+            ("error: this is a bug", 1, "code 1: error: this is a bug", false),
         ];
         for (said, code, words, may_pass) in cases {
             let trouble = of(&to, Some(code), said, true);

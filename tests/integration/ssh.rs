@@ -214,3 +214,16 @@ fn d11_files_are_sent_once_and_what_was_changed_there_is_sent_again() {
     assert!(sent("v3") > 1_000_000);
     assert_eq!(names().count(), 2, "one folder, one list");
 }
+
+#[test]
+fn d11_a_machine_in_between_is_gone_through_with_the_same_keys() {
+    let Some(far) = Far::new(FILE) else { return };
+    let config =
+        crate::ssh_world::SSH.replace("ssh:\n", "ssh:\n  jump: ssh://root@localhost:${LINE}\n");
+    far.world.write("waveoff.yml", &format!("{FILE}{config}"));
+    let keys = far.host.known_hosts(far.line.port);
+    let keys = format!("{keys}{}", keys.replace("127.0.0.1", "localhost"));
+    far.deploy("v1").env("HOST_KEYS", &keys).run().expect_code(0);
+    assert_eq!(far.live(), "v1");
+    assert!(far.host.log().matches("Accepted publickey").count() >= 2, "{}", far.host.log());
+}
