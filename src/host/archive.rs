@@ -302,6 +302,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "archive_tests.rs"]
 mod tests;

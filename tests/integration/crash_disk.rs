@@ -6,14 +6,19 @@ use std::process::Command;
 use crate::crash_world::{Platform, Shop};
 use crate::parts::skip;
 
-/// A file system of 1 MiB, for as long as this is kept.
-struct Small(PathBuf);
+/// A small file system, for as long as this is kept.
+pub(crate) struct Small(PathBuf);
 
 impl Small {
-    /// None where only root may make one.
+    /// Of 1 MiB; none where only root may make one.
     fn at(path: &Path) -> Option<Self> {
+        Self::of(path, "size=1m")
+    }
+
+    /// Of a size as mount(8) has it.
+    pub(crate) fn of(path: &Path, size: &str) -> Option<Self> {
         std::fs::create_dir_all(path).unwrap();
-        let mount = ["-t", "tmpfs", "-o", "size=1m", "tmpfs"];
+        let mount = ["-t", "tmpfs", "-o", size, "tmpfs"];
         let done = Command::new("mount").args(mount).arg(path).output();
         if done.is_ok_and(|done| done.status.success()) {
             return Some(Self(path.to_owned()));

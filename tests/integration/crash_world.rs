@@ -11,18 +11,22 @@ use serde_json::Value;
 
 use crate::crash_router::{Balancer, Router};
 use crate::crash_scripts::SCRIPTS;
-use crate::deploy_world::World;
+use crate::deploy_world::{World, sample_service};
 use crate::harness::{Program, closed_port};
+use crate::manager::Manager;
 
 /// How a release is started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Platform {
     Process,
     Command,
+    Systemd,
 }
 
 /// A service of its own, with the ports of its places and what sends requests there.
 pub(crate) struct Shop {
+    /// What runs the units; it ends before its folder is gone.
+    manager: Option<Manager>,
     pub(crate) world: World,
     /// The slots' ports; of one place, where releases take each other's place.
     pub(crate) ports: Vec<u16>,
@@ -57,6 +61,21 @@ platform:
     running: [./running.sh]
 ";
 
+const SYSTEMD: &str = r#"
+platform:
+  systemd:
+    artifact: dist/shop.tar.gz
+    folder: "${SHOP_DIR}/opt"
+    units: [UNIT]
+    user: true
+    keep: 2
+    settle: 100ms
+"#;
+
+/// Whatever its version is, the archive is the same: systemd tells it.
+const UNIT: &str = "[Service]\nExecStart=FOLDER/opt/PLACE/bin/shop\nEnvironment=SHOP=PROGRAM SHOP_DIR=FOLDER\n\
+                    EnvironmentFile=FOLDER/opt/NAME.env\nRestart=on-failure\n";
+
 /// The database is a file; `ship.sh` does not start code that does not fit it.
 const MIGRATE: &str = r"
 migrate:
@@ -90,6 +109,9 @@ impl Shop {
                 PROCESS.replace("    grace", &format!("    port: {port}\n    grace"))
             }
             Platform::Command => format!("{COMMAND}\npublic: http://127.0.0.1:{port}\n"),
+            Platform::Systemd => {
+                format!("{}    port: {port}\n", SYSTEMD.replace("UNIT", "shop.service"))
+            }
         };
         Self::with(&format!("{text}{strategy}{MIGRATE}"), vec![port], port, None)
     }
@@ -113,7 +135,11 @@ impl Shop {
     pub(crate) fn blue_green(platform: Platform, balancer: Balancer) -> Option<Self> {
         let (ports, public) = (vec![closed_port(), closed_port()], closed_port());
         let router = Router::new(balancer, &ports, public)?;
-        let text = if platform == Platform::Process { PROCESS } else { COMMAND };
+        let text = match platform {
+            Platform::Process => PROCESS.to_owned(),
+            Platform::Command => COMMAND.to_owned(),
+            Platform::Systemd => SYSTEMD.replace("UNIT", "\"shop@{{slot}}.service\""),
+        };
         let strategy = format!(
             "strategy:\n  blue-green:\n    slots: {{ blue: {}, green: {} }}\n    watch: 200ms\n    \
              interval: 100ms\n    failures: 2\n    drain: 200ms\n",
@@ -157,7 +183,30 @@ impl Shop {
             world.write(name, text);
         }
         world.write("home/.keep", "");
-        Self { world, ports, public, router, worker: None }
+        Self { manager: None, world, ports, public, router, worker: None }
+    }
+
+    /// Of units that a real systemd runs; none where there is none.
+    pub(crate) fn under_systemd(mut self) -> Option<Self> {
+        let folder = self.folder();
+        let manager = Manager::new()?;
+        let text = UNIT.replace("FOLDER", &folder.display().to_string());
+        let text = text.replace("PROGRAM", &sample_service());
+        if self.router.is_some() {
+            let text = text.replace("PLACE", "slots/%i").replace("NAME", "slots/%i");
+            manager.unit("shop@.service", &text);
+        } else {
+            manager
+                .unit("shop.service", &text.replace("PLACE", "current").replace("NAME", "waveoff"));
+        }
+        let program = "#!/bin/sh\nexec \"$SHOP\" --port \"$PORT\" --bad-versions v2\n";
+        self.world.write("build/bin/shop", program);
+        self.world.write("dist/.keep", "");
+        let mut tar = Command::new("tar");
+        tar.arg("-czf").arg(folder.join("dist/shop.tar.gz"));
+        assert!(tar.arg("-C").arg(folder.join("build")).arg(".").status().unwrap().success());
+        self.manager = Some(manager);
+        Some(self)
     }
 
     pub(crate) fn folder(&self) -> PathBuf {
@@ -170,6 +219,10 @@ impl Shop {
 
     pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
         let program = self.world.waveoff(arguments);
+        let program = match &self.manager {
+            Some(manager) => manager.env(program),
+            None => program,
+        };
         match &self.router {
             Some(router) => program.env("ROUTED", &router.memory()),
             None => program,

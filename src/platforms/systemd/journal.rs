@@ -6,13 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::config::values::Argv;
+use crate::decide::observation::CommandOutput;
 use crate::host::process::{self, CommandSpec, Ran, Relay};
 use crate::host::signals::Cancel;
 use crate::host::{clock, files};
 use crate::platforms::Log;
 
-/// The limit of reading the journal.
-const READING: Duration = Duration::from_secs(30);
+/// The limit of reading the journal: a rollback waits for it.
+const READING: Duration = Duration::from_secs(5);
 /// Starts that are remembered.
 const STARTS: usize = 50;
 /// Lines that are asked for at most.
@@ -84,18 +85,24 @@ impl Journal {
         let kept = Arc::new(Mutex::new((Vec::new(), false)));
         let ran = process::run(&command, READING, &Cancel::default(), Some(end(&kept, most)))?;
         let output = match ran {
-            Ran::Ended(output) if output.code == Some(0) => output,
-            Ran::Ended(output) | Ran::TimedOut(output) | Ran::Cancelled(output) => {
-                let said = String::from_utf8_lossy(&output.stderr);
-                let last = said.lines().last().unwrap_or("it gave no answer").to_owned();
-                return Err(io::Error::other(format!("{}: {last}", command.argv.show())));
-            }
+            Ran::Ended(output) => Some(output),
+            Ran::TimedOut(_) | Ran::Cancelled(_) => None,
         };
-        drop(output);
+        if let Some(why) = complaint(output.as_ref()) {
+            return Err(io::Error::other(format!("{}: {why}", command.argv.show())));
+        }
         let (bytes, is_cut) = kept.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let text = String::from_utf8_lossy(&bytes);
         Ok(Log { text: text.split_inclusive('\n').map(with_zone).collect(), is_cut })
     }
+}
+
+/// Why the journal was not read.
+fn complaint(output: Option<&CommandOutput>) -> Option<String> {
+    let Some(output) = output else { return Some("it took too long".into()) };
+    let said = String::from_utf8_lossy(&output.stderr);
+    let last = said.lines().last().unwrap_or("it failed and did not say why");
+    (output.code != Some(0)).then(|| last.to_owned())
 }
 
 /// Keeps the last bytes of what comes, and whether some came before.

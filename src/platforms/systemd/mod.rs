@@ -362,3 +362,7 @@ fn check_texts(spec: &SystemdSpec, known: &BTreeMap<String, String>) -> anyhow::
 fn wrong(message: impl std::fmt::Display) -> Fault {
     Fault::usage(format!("platform.systemd: {message}"))
 }
+
+#[cfg(test)]
+#[path = "config_tests.rs"]
+mod tests;

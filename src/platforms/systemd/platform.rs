@@ -1,12 +1,20 @@
 //! The platform's own verbs.
 
+use std::time::Duration;
+
 use super::unit::Look;
 use super::{
     Direction, Fault, KEEP, LINES, Log, Order, Path, Platform, Running, Source, Started, Systemd,
     Trouble, files, folders, releases, wrong,
 };
+use crate::config::CheckSpec;
+use crate::config::values::Period;
+use crate::config::watched::UnitSpec;
 use crate::deploy::commands::Commands;
 use crate::report::v1::Response;
+
+/// The limit of the units' own check: they have run for a while when it begins.
+const WITHIN: Duration = Duration::from_secs(30);
 
 impl Platform for Systemd {
     fn name(&self) -> &'static str {
@@ -59,6 +67,12 @@ impl Platform for Systemd {
             self.prune(commands);
         }
         Ok(vec![format!("{}{}", self.digest_name(), note.sha256)])
+    }
+
+    /// How the units are, by systemd's word. What each of them must be the check itself knows.
+    fn checks(&self) -> Vec<CheckSpec> {
+        let unit = UnitSpec { names: self.manager.units.clone(), user: self.spec.user };
+        vec![CheckSpec { unit: Some(unit), within: Some(Period(WITHIN)), ..CheckSpec::default() }]
     }
 
     fn start(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<(), Trouble> {

@@ -20,8 +20,8 @@ const ORDER: &str = ".order";
 /// What a release is.
 const NOTE: &str = ".waveoff.json";
 /// What its archive held.
-const CONTENTS: &str = ".waveoff-contents.json";
-/// What it is, for people and for other programs.
+const CONTENTS: &str = ".waveoff.contents.json";
+/// Its version, for people and for other programs; an archive may bring one of its own.
 const VERSION: &str = "version.txt";
 
 /// The releases of one component.
@@ -127,8 +127,7 @@ impl Releases {
         folders::make_anew(&folder)?;
         let contents = archive.unpack(&tree, &note.sha256, &folder, strip, cancel)?;
         if !contents.contains_key(VERSION) {
-            let text =
-                format!("{}\nsha256: {}\nunpacked: {}\n", note.version, note.sha256, note.unpacked);
+            let text = format!("{}\n", note.version);
             files::replace(folder.join(VERSION), text.as_bytes())?;
         }
         // They name every file, and a web server may serve this folder.
@@ -198,6 +197,7 @@ pub(super) fn behind(link: &Path) -> io::Result<Option<String>> {
     Ok(name)
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 #[path = "releases_tests.rs"]
 mod tests;
