@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::deploy_world::sample_service;
 use crate::engines::{Engine, Kind};
 use crate::harness::{Program, Ran, closed_port};
 use crate::images::{self, WEB};
@@ -69,6 +70,26 @@ fn programs_find_an_engine_and_no_other() {
         let listed = Ran::of(compose.output().unwrap()).expect_code(0);
         assert!(listed.stdout.starts_with("NAME"), "{listed:?}");
     }
+}
+
+#[test]
+fn the_example_of_an_image_is_built_from_nothing() {
+    let Some(engine) = Engine::docker() else { return };
+    let folder = TempDir::new().unwrap();
+    fs::create_dir(folder.path().join("data")).unwrap();
+    fs::copy(sample_service(), folder.path().join("sample-service")).unwrap();
+    let dockerfile = include_str!("../../examples/compose/Dockerfile");
+    fs::write(folder.path().join("Dockerfile"), dockerfile).unwrap();
+    let context = folder.path().display().to_string();
+    // The builder that every Docker has.
+    let mut build = engine.command(&["build", "--build-arg", "VERSION=v9", "-t", "built:v9"]);
+    let built = build.arg(&context).env("DOCKER_BUILDKIT", "0").output().unwrap();
+    Ran::of(built).expect_code(0);
+    let config = engine.tell(&["inspect", "--format", "{{json .Config}}", "built:v9"]);
+    for part in ["VERSION=v9", "PORT=8080", "--probe", "65534:65534", "8080/tcp"] {
+        assert!(config.contains(part), "{part}: {config}");
+    }
+    engine.tell(&["rmi", "built:v9"]);
 }
 
 #[test]
