@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod backoff;
 pub mod capture;
+pub mod compose_kinds;
 pub mod confirmation;
 pub mod containers;
 pub mod expect;

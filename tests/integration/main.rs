@@ -41,6 +41,7 @@ mod harness;
 mod hostile;
 mod house;
 mod images;
+mod init;
 mod jsonpath;
 mod kept;
 mod large;

@@ -63,7 +63,7 @@ fn d4_a_worker_stays_outside_of_the_slots_and_goes_and_comes_with_the_traffic() 
       exit 1
     }"#;
     worker(&shop, dies);
-    let ran = shop.deploy("v4").args(&["--json"]).run().expect_code(20);
+    let ran = shop.deploy("v4").args(["--json"]).run().expect_code(20);
     assert_eq!(order(&shop), ["worker v4", "traffic blue", "traffic green", "worker v3"]);
     assert_eq!(shop.proven(), "v3");
     let report = ran.report();
