@@ -272,11 +272,15 @@ impl Compose {
     fn hold(&self, snapshot: &Snapshot, there: &[Container]) -> Result<(), Trouble> {
         let mut held = BTreeSet::new();
         for image in snapshot.images.values() {
-            self.engine.ask(&self.engine.engine(&["tag", &image.id, &image.tag]))?;
             let has = |one: &Container| {
                 one.label(HELD_LABEL) == snapshot.key && one.label(labels::IMAGE) == image.id
             };
-            if there.iter().any(has) || !held.insert(&image.id) {
+            let is_held = there.iter().any(has);
+            // What runs by its tag must have it; else it only helps to keep the image.
+            if !is_held || image.run == image.tag {
+                self.engine.ask(&self.engine.engine(&["tag", &image.id, &image.tag]))?;
+            }
+            if is_held || !held.insert(&image.id) {
                 continue;
             }
             let mut words: Vec<String> =
@@ -342,7 +346,7 @@ impl Compose {
         format!("{here}waveoff/{}/{}:{key}", plain(&scope), plain(service))
     }
 
-    fn render_both(&self, release: &Release) -> Result<(Value, Value), Trouble> {
+    pub(super) fn render_both(&self, release: &Release) -> Result<(Value, Value), Trouble> {
         let other = Release {
             version: "waveoff-another-version".into(),
             sha: release.sha.as_ref().map(|_| "0".repeat(40)),

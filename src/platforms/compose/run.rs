@@ -246,9 +246,12 @@ impl Compose {
         if let Some(address) = told.into_iter().find(|address| !address.is_empty()) {
             return Some(address.to_owned());
         }
-        let known = self.know(&Release { version: "v0".into(), ..Release::default() }).ok()?;
-        let (service, target) = known.port?;
-        model::address(&known.model, &service, target)
+        let release = Release { version: "v0".into(), ..Release::default() };
+        let (model, other) = self.render_both(&release).ok()?;
+        let rendered = model::Rendered { model: &model, other: &other };
+        let kinds = rendered.kinds(&self.spec, false).ok()?;
+        let (service, target) = model::port(&model, &kinds, self.spec.port.as_ref()).ok()?;
+        model::address(&model, &service, target)
     }
 
     /// The last lines of all containers here, those that are not well first.
