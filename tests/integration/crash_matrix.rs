@@ -66,6 +66,12 @@ fn engine(shop: &Shop, strace: &Path, commission: &Value, version: &str, at: &At
 
 #[track_caller]
 fn matrix(shop: Option<Shop>, offset: usize) {
+    every(shop, offset, 1);
+}
+
+/// As [`matrix`], but where only some kills are wanted, no more than one in `coarse` of those.
+#[track_caller]
+fn every(shop: Option<Shop>, offset: usize, coarse: usize) {
     let Some(strace) = part("strace") else { return };
     let Some(shop) = shop else { return };
     let (mut sum, mut number) = (Sum::default(), 1);
@@ -74,6 +80,7 @@ fn matrix(shop: Option<Shop>, offset: usize) {
     let first = shop.runs()[0].join("commission.json");
     let commission = serde_json::from_str(&std::fs::read_to_string(first).unwrap()).unwrap();
     for (call, stride) in CALLS {
+        let stride = stride * coarse;
         let (mut n, step) = if full() { (1, 1) } else { (1 + offset % stride, stride) };
         loop {
             number += 2;
@@ -154,4 +161,15 @@ fn t064_blue_green_command_behind_haproxy_is_all_old_or_all_new() {
 #[test]
 fn t064_blue_green_command_behind_a_command_is_all_old_or_all_new() {
     matrix(Shop::blue_green(Platform::Command, Balancer::Command), 7);
+}
+
+#[test]
+fn t064_rolling_systemd_is_all_old_or_all_new() {
+    every(Shop::rolling(Platform::Systemd).under_systemd(), 8, 3);
+}
+
+#[test]
+fn t064_blue_green_systemd_is_all_old_or_all_new() {
+    let shop = Shop::blue_green(Platform::Systemd, Balancer::Command);
+    every(shop.and_then(Shop::under_systemd), 9, 4);
 }

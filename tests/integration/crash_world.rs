@@ -64,7 +64,7 @@ platform:
 const SYSTEMD: &str = r#"
 platform:
   systemd:
-    artifact: dist/shop.tar.gz
+    artifact: dist/shop-{{version}}.tar
     folder: "${SHOP_DIR}/opt"
     units: [UNIT]
     user: true
@@ -72,7 +72,7 @@ platform:
     settle: 100ms
 "#;
 
-/// Whatever its version is, the archive is the same: systemd tells it.
+/// Which version it is, its program is told by systemd.
 const UNIT: &str = "[Service]\nExecStart=FOLDER/opt/PLACE/bin/shop\nEnvironment=SHOP=PROGRAM SHOP_DIR=FOLDER\n\
                     EnvironmentFile=FOLDER/opt/NAME.env\nRestart=on-failure\n";
 
@@ -200,11 +200,21 @@ impl Shop {
                 .unit("shop.service", &text.replace("PLACE", "current").replace("NAME", "waveoff"));
         }
         let program = "#!/bin/sh\nexec \"$SHOP\" --port \"$PORT\" --bad-versions v2\n";
-        self.world.write("build/bin/shop", program);
         self.world.write("dist/.keep", "");
-        let mut tar = Command::new("tar");
-        tar.arg("-czf").arg(folder.join("dist/shop.tar.gz"));
-        assert!(tar.arg("-C").arg(folder.join("build")).arg(".").status().unwrap().success());
+        // More than are ever deployed; what has one digest is one release.
+        for number in (1..=400).chain([100_000]) {
+            let file = fs::File::create(folder.join(format!("dist/shop-v{number}.tar"))).unwrap();
+            let mut archive = tar::Builder::new(file);
+            for (name, mode, text) in
+                [("bin/shop", 0o755, program), ("number", 0o644, &number.to_string())]
+            {
+                let mut header = tar::Header::new_gnu();
+                header.set_size(text.len() as u64);
+                header.set_mode(mode);
+                archive.append_data(&mut header, name, text.as_bytes()).unwrap();
+            }
+            archive.finish().unwrap();
+        }
         self.manager = Some(manager);
         Some(self)
     }
@@ -388,6 +398,10 @@ impl Shop {
     pub(crate) fn no_residue(&self) {
         for file in self.world.tree().keys() {
             let name = file.rsplit('/').next().unwrap_or_default();
+            // What was to be a release the next deployment clears away: nothing had begun yet.
+            if file.contains("/opt/releases/.") {
+                continue;
+            }
             assert!(!name.starts_with(".waveoff-"), "a temporary file: {file}");
             assert!(name != ".new" && !(name == "command" && file.contains("/runs/")), "{file}");
             assert!(!file.contains("/queue/") || name == ".counter", "a ticket: {file}");

@@ -279,4 +279,6 @@ fn d4_releases_take_turns_in_the_slots_of_template_units() {
     let links = fs::read_dir(shop.folder().join("opt/slots")).unwrap();
     let links: Vec<_> = links.map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(links.len(), 2, "the empty slot has neither link nor environment: {links:?}");
+    shop.waveoff(&["rollback"]).run().expect_code(0);
+    assert_eq!(shop.proven(), "v1");
 }
