@@ -87,6 +87,13 @@ fn d7_a_line_that_is_cut_is_no_cancellation_and_the_caller_goes_on() {
         for line in [format!("began {how}"), format!("ended {how}")] {
             assert_eq!(ran.stdout.matches(&line).count(), 1, "{line} once: {}", ran.stdout);
         }
+        // What was shown before the line was lost is not shown again.
+        let told = ran.stdout.lines().filter(|line| line.starts_with(char::is_numeric));
+        let mut told: Vec<&str> = told.collect();
+        let all = told.len();
+        told.sort_unstable();
+        told.dedup();
+        assert_eq!(told.len(), all, "{}", ran.stdout);
         assert!(ran.stdout.contains("another connection is tried"), "{}", ran.stdout);
         assert_eq!((far.live().as_str(), far.kits().len()), (how, 0));
     }
