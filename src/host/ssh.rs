@@ -43,7 +43,8 @@ impl Kit {
         let Started { pid, ticks } = pid::this();
         let ticks = ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
         let prefix = format!("{pid}.{ticks}.");
-        let folder = tempfile::Builder::new().prefix(&prefix).tempdir_in(&base)?;
+        let mut builder = tempfile::Builder::new();
+        let folder = only_ours(builder.prefix(&prefix)).tempdir_in(&base)?;
         Ok(Self { folder: folder.keep() })
     }
 
@@ -121,6 +122,22 @@ fn private_folder(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 fn private_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// The same, not as the umask says.
+#[cfg(unix)]
+fn only_ours<'a, 'b, 'c>(
+    builder: &'c mut tempfile::Builder<'a, 'b>,
+) -> &'c mut tempfile::Builder<'a, 'b> {
+    use std::os::unix::fs::PermissionsExt;
+    builder.permissions(fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn only_ours<'a, 'b, 'c>(
+    builder: &'c mut tempfile::Builder<'a, 'b>,
+) -> &'c mut tempfile::Builder<'a, 'b> {
+    builder
 }
 
 #[cfg(unix)]
