@@ -6,6 +6,10 @@ use serde::Deserialize;
 
 use super::values::{Argv, NonEmpty, Period, Secret};
 
+/// The files that Compose looks for, in its order.
+pub const USUAL: [&str; 4] =
+    ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
+
 /// A Compose project, with Docker or Podman.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

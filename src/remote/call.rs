@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::files::named as files_of;
 use super::link::Way;
-use super::pack::{self, Pack};
+use super::pack::Pack;
 use super::talk::Talk;
 use super::words::{Call, Caller, Variables};
 use crate::channels::Telling;
@@ -47,7 +48,7 @@ pub(crate) fn call(
     let folder = Path::new(&loaded.file).parent().unwrap_or(Path::new("")).to_owned();
     let folder = if folder.as_os_str().is_empty() { Path::new(".").to_owned() } else { folder };
     let way = Way::of(wanted.host.clone(), spec, &folder, wanted.programs.clone())?;
-    let named = pack::files(spec);
+    let named = files_of(loaded, spec, &folder, &wanted)?;
     let pack = (!named.is_empty()).then(|| Pack::of(&folder, &named)).transpose()?;
     let packed = pack
         .as_ref()

@@ -3,6 +3,7 @@
 
 mod asking;
 mod call;
+mod files;
 mod link;
 pub mod news;
 mod pack;

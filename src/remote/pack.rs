@@ -5,15 +5,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
-use crate::config::ssh::RemoteSpec;
 use crate::exit::Fault;
 use crate::host::files::Digester;
 use crate::host::tree::{self, Entry};
-
-/// What travels: what `upload` names. What platforms name in their own keys joins it here.
-pub(super) fn files(spec: &RemoteSpec) -> Vec<String> {
-    spec.upload.as_ref().map(|list| list.0.clone()).unwrap_or_default()
-}
 
 /// Files and folders of a folder, each by its path there, in order.
 #[derive(Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use super::{Log, Order, Place, Platform, Running, Trouble, ours, surroundings};
 use crate::config::CheckSpec;
-use crate::config::compose::{ComposePart, ComposeSpec, FilesSpec};
+use crate::config::compose::{ComposePart, ComposeSpec, FilesSpec, USUAL};
 use crate::config::values::Secret;
 use crate::decide::history::Release;
 use crate::decide::plan::Direction;
@@ -34,9 +34,6 @@ const TIMEOUT: Duration = Duration::from_secs(15 * 60);
 const GRACE: Duration = Duration::from_secs(30);
 /// Lines that are shown of what a release wrote.
 const LINES: usize = 100;
-/// The files that Compose looks for, in its order.
-const USUAL: [&str; 4] =
-    ["compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml"];
 /// The service of a container, by its name in the Compose file.
 const SERVICE_LABEL: &str = "dev.waveoff.compose-service";
 /// The release whose image a container that is never started keeps.

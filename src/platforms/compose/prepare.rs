@@ -364,7 +364,19 @@ impl Compose {
 
     /// The model that Compose makes of the files of today.
     fn render(&self, release: &Release) -> Result<Value, Trouble> {
-        let command = self.rendering(release, &["config", "--format", "json"])?;
+        let model = self.rendered(release, self.spec.project.as_deref())?;
+        // Without a name of its own a project is called as its folder is, and that of files which
+        // were sent here is another one whenever they change.
+        let is_digest =
+            |name: &str| name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit());
+        match model["name"].as_str().filter(|name| is_digest(name)) {
+            Some(_) => self.rendered(release, Some(self.scope.service.as_str())),
+            None => Ok(model),
+        }
+    }
+
+    fn rendered(&self, release: &Release, project: Option<&str>) -> Result<Value, Trouble> {
+        let command = self.rendering(release, project, &["config", "--format", "json"])?;
         let text = self.engine.ask(&command)?;
         let read = serde_json::from_str(&text);
         read.map_err(|error| Trouble::new(format!("{}: {error}", command.argv.show())))
@@ -373,6 +385,7 @@ impl Compose {
     pub(super) fn rendering(
         &self,
         release: &Release,
+        project: Option<&str>,
         what: &[&'static str],
     ) -> Result<CommandSpec, Trouble> {
         let files = self.files()?;
@@ -380,7 +393,7 @@ impl Compose {
         if let Some(file) = &self.spec.env_file {
             words.extend(["--env-file", file]);
         }
-        if let Some(project) = &self.spec.project {
+        if let Some(project) = project {
             words.extend(["-p", project]);
         }
         words.extend(what);

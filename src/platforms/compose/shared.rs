@@ -81,7 +81,8 @@ impl Compose {
 
     /// What Compose would compare each service with, by its name; nothing where it does not tell.
     pub(super) fn hashes(&self, release: &Release) -> BTreeMap<String, String> {
-        let command = self.rendering(release, &["config", "--hash", "*"]);
+        let command =
+            self.rendering(release, self.spec.project.as_deref(), &["config", "--hash", "*"]);
         let text = command.and_then(|command| self.engine.ask(&command)).unwrap_or_default();
         let pairs = text.lines().filter_map(|line| line.split_once(' '));
         pairs.map(|(service, hash)| (service.to_owned(), hash.trim().to_owned())).collect()
