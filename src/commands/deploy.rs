@@ -4,6 +4,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
+use super::fleet::Fleet;
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
 use super::{Output, Session, Verb, confirm, ending, follow, transact};
@@ -65,6 +66,10 @@ pub struct Deploy {
     slots: SlotArgs,
     #[command(flatten)]
     pub(super) site: SiteArgs,
+    /// The deployment over several hosts that this is part of.
+    #[arg(skip)]
+    #[serde(default)]
+    fleet: Option<Fleet>,
 }
 
 /// Flags of strategies with slots.
@@ -160,6 +165,9 @@ impl Deploy {
         engine.prepare_way_back(&begun, self.force)?;
         site.check(&begun, self.force)?;
         tell_critical(&story, site);
+        if let Some(fleet) = &self.fleet {
+            fleet.begin(&begun, site)?;
+        }
         tell_begin(&story, &begun, site);
         let tale = transact::begin(engine, &history, begun, self.keeping())?;
         Ok(transact::conclude(site, &telling, &history, tale))

@@ -10,6 +10,7 @@ mod ending;
 mod engine;
 pub mod evaluate_rollback;
 pub(crate) mod far;
+mod fleet;
 mod follow;
 pub mod init;
 pub mod notify_incident;
@@ -242,11 +243,27 @@ fn elsewhere(
     let Some(far) = verb.far else { return Ok(None) };
     let Some(loaded) = session.config()? else { return Ok(None) };
     let spec = loaded.remote()?;
-    let Some(host) = spec.host.clone() else { return Ok(None) };
     let programs = matches.get_one::<String>("remote_binaries").cloned();
-    let args = (far.args)(matches)?;
-    let wanted = Wanted { verb: verb.name, begins: far.begins, args, host, programs };
-    let mut report = remote::call(session, &loaded, &spec, wanted)?;
+    let mut report = match (&spec.host, &spec.hosts) {
+        (None, None) => return Ok(None),
+        (Some(host), _) => {
+            let (args, host) = ((far.args)(matches)?, host.clone());
+            let wanted = Wanted { verb: verb.name, begins: far.begins, args, host, programs };
+            remote::call(session, &loaded, &spec, wanted)?
+        }
+        (None, Some(_)) => {
+            let order = fleet::Order {
+                session,
+                loaded: &loaded,
+                spec: &spec,
+                verb: verb.name,
+                begins: far.begins,
+                args: (far.args)(matches)?,
+                programs,
+            };
+            fleet::perform(&order)?
+        }
+    };
     (far.arrive)(matches, &mut report)?;
     Ok(Some(report))
 }

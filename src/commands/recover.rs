@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Commission, Engine, Task};
 use super::site::{Site, SiteArgs};
-use super::{Output, Session, Verb, ending, follow, transact};
+use super::{Output, Session, Verb, ending, fleet, follow, transact};
 use crate::config::pipeline::LedgerSpec;
 use crate::config::values::Period;
 use crate::decide::history::History;
@@ -26,6 +26,10 @@ pub struct Recover {
     queue: Option<Period>,
     #[command(flatten)]
     pub(super) site: SiteArgs,
+    /// What is asked of a deployment over several hosts.
+    #[arg(skip)]
+    #[serde(default)]
+    fleet: Option<fleet::Question>,
 }
 
 impl Verb for Recover {
@@ -41,6 +45,24 @@ Examples:
 ";
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
+        match self.fleet.clone() {
+            Some(question) => {
+                question.answer(&self.site.clone(), session, || self.recover(session))
+            }
+            None => self.recover(session),
+        }
+    }
+}
+
+/// The last run whose engine lives: it may be cancelled, or have lost its caller, and ends by itself.
+fn on_its_way(scope: &Scope, state: &State) -> anyhow::Result<Option<Run>> {
+    // One that has said how it ended is only about to go.
+    let is_at_it = |run: &Run| run.end().is_none() && run.engine().is_some();
+    Ok(runs::all(scope, state)?.into_iter().rfind(is_at_it))
+}
+
+impl Recover {
+    fn recover(self, session: &Session) -> anyhow::Result<Report> {
         let Some(loaded) = session.config()? else { return self.everywhere(session) };
         let (scope, state) = self.site.place(Some(&loaded.config))?;
         let on_its_way = on_its_way(&scope, &state)?;
@@ -57,19 +79,10 @@ Examples:
             _ => Ok(report),
         }
     }
-}
 
-/// The last run whose engine lives: it may be cancelled, or have lost its caller, and ends by itself.
-fn on_its_way(scope: &Scope, state: &State) -> anyhow::Result<Option<Run>> {
-    // One that has said how it ended is only about to go.
-    let is_at_it = |run: &Run| run.end().is_none() && run.engine().is_some();
-    Ok(runs::all(scope, state)?.into_iter().rfind(is_at_it))
-}
-
-impl Recover {
     /// Of a service.
     pub(super) fn of(site: SiteArgs) -> Self {
-        Self { queue: None, site }
+        Self { queue: None, site, fleet: None }
     }
 
     /// Every service and environment of a state folder, each by the configuration that its
@@ -106,7 +119,7 @@ impl Recover {
         let Some(run) = last else { return Ok(nothing(session, scope)) };
         let commission = Commission::of(&run)?;
         let site = commission.task.site().in_state(state)?;
-        let task = Task::Recover(Self { site, queue: self.queue });
+        let task = Task::Recover(Self { site, queue: self.queue, fleet: None });
         follow::recover(session, Commission { task, ..commission }, scope, state)
     }
 

@@ -48,14 +48,16 @@ pub(super) struct Common {
 /// One run of a verb.
 #[derive(Debug)]
 pub struct Session {
-    entry: &'static str,
-    common: Common,
-    mask: Mutex<Mask>,
-    started: Moment,
-    wall: SystemTime,
+    pub(super) entry: &'static str,
+    pub(super) common: Common,
+    pub(super) mask: Mutex<Mask>,
+    pub(super) started: Moment,
+    pub(super) wall: SystemTime,
     /// Set by SIGINT, SIGTERM and SIGHUP.
     pub cancel: Cancel,
     pub(super) detached: Option<Detached>,
+    /// What stands before each line: of whom it is, where several speak.
+    pub(super) voice: Option<String>,
 }
 
 impl Session {
@@ -82,6 +84,7 @@ impl Session {
             wall: clock::wall(),
             cancel: Cancel::on_signals()?,
             detached: None,
+            voice: None,
         })
     }
 
@@ -140,7 +143,7 @@ impl Session {
         }
     }
 
-    fn hide_all(&self, other: &Mask) {
+    pub(super) fn hide_all(&self, other: &Mask) {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner).merge(other);
     }
 
@@ -170,7 +173,8 @@ impl Session {
         if let Some(detached) = &self.detached {
             detached.say(&console::clean(&self.masked(line)), None);
         } else if !self.common.quiet {
-            self.print(&console::clean(&self.masked(line)));
+            let voice = self.voice.as_ref().map(|voice| format!("{voice} ")).unwrap_or_default();
+            self.print(&console::clean(&self.masked(&format!("{voice}{line}"))));
         }
     }
 
@@ -320,6 +324,7 @@ impl Session {
             wall: clock::wall(),
             cancel: Cancel::default(),
             detached: None,
+            voice: None,
         }
     }
 }

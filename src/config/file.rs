@@ -72,6 +72,12 @@ pub struct Config {
     /// The machine on which everything is done, over ssh; here if absent.
     #[cfg_attr(test, schemars(with = "Option<ssh::Address>"))]
     pub host: Option<IgnoredAny>,
+    /// Several machines on which it is done, in this order: all of them or none.
+    #[cfg_attr(test, schemars(with = "Option<Vec<ssh::Address>>", length(min = 1)))]
+    pub hosts: Option<IgnoredAny>,
+    /// On how many of `hosts` at once; 1 if absent.
+    #[cfg_attr(test, schemars(with = "Option<u32>", range(min = 1)))]
+    pub batch: Option<IgnoredAny>,
     /// How it is reached.
     #[cfg_attr(test, schemars(with = "Option<ssh::SshSpec>"))]
     pub ssh: Option<IgnoredAny>,

@@ -17,6 +17,10 @@ use crate::exit::Fault;
 pub struct RemoteSpec {
     /// The machine on which everything is done; here if absent.
     pub host: Option<Address>,
+    /// The machines on which it is done, in this order: all of them or none.
+    pub hosts: Option<NonEmpty<Address>>,
+    /// On how many of them at once; 1 if absent.
+    pub batch: Option<u32>,
     /// How it is reached.
     pub ssh: Option<SshSpec>,
     /// Files and folders beside this file that the release needs there.
@@ -137,6 +141,31 @@ impl schemars::JsonSchema for Address {
 }
 
 impl RemoteSpec {
+    fn several(&self, loaded: &Loaded) -> anyhow::Result<()> {
+        let wrong = |key: &str, what: &str, hint: &str| {
+            Err(Fault::usage(format!("{}: {key}: {what}", loaded.file)).hint(hint).into())
+        };
+        match (&self.host, &self.hosts, self.batch) {
+            (Some(_), Some(_), _) => {
+                wrong("hosts", "`host` stands beside it", "name all of them under `hosts`")
+            }
+            (_, None, Some(_)) => {
+                wrong("batch", "there are no `hosts`", "name them, or leave `batch` out")
+            }
+            (_, _, Some(0)) => wrong("batch", "it is 0", "at least 1 host at a time is needed"),
+            (_, Some(hosts), _) => {
+                let mut known = std::collections::BTreeSet::new();
+                match hosts.0.iter().find(|host| !known.insert(host.to_string())) {
+                    Some(twice) => {
+                        wrong("hosts", &format!("{twice} stands twice"), "name each of them once")
+                    }
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Looks whether the keys fit together, and what they need is there.
     ///
     /// # Errors
@@ -145,7 +174,8 @@ impl RemoteSpec {
         let wrong = |key: &str, what: &str, hint: &str| {
             Err(Fault::usage(format!("{}: {key}: {what}", loaded.file)).hint(hint).into())
         };
-        if self.host.is_none() {
+        self.several(loaded)?;
+        if self.host.is_none() && self.hosts.is_none() {
             return match (&self.ssh, &self.upload) {
                 (Some(_), _) => wrong("ssh", "there is no `host`", "name it, or leave `ssh` out"),
                 (_, Some(_)) => {

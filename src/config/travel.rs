@@ -10,7 +10,7 @@ use super::interpolate::{Mistake, names};
 use crate::exit::Fault;
 
 /// The keys that stay: how the host is reached, and who is told with whose credentials.
-const STAYS: [&str; 5] = ["host", "ssh", "upload", "notify", "incident"];
+const STAYS: [&str; 7] = ["host", "hosts", "batch", "ssh", "upload", "notify", "incident"];
 
 /// What travels of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]

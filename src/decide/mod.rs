@@ -8,6 +8,7 @@ pub mod compose_kinds;
 pub mod confirmation;
 pub mod containers;
 pub mod expect;
+pub mod fleet;
 pub mod health;
 pub mod history;
 pub mod incident;

@@ -11,6 +11,7 @@ pub mod critical;
 pub mod current;
 pub mod describe;
 pub mod drive;
+pub mod fleet;
 pub mod forensics;
 pub mod hands;
 pub mod journal;

@@ -35,6 +35,7 @@ mod elsewhere;
 mod engines;
 mod engines_parts;
 mod evaluate_rollback;
+mod fleet;
 mod github;
 mod github_ledger;
 mod harness;

@@ -69,6 +69,16 @@ impl Sshd {
         fs::read_to_string(self.folder.path().join("user_key")).unwrap()
     }
 
+    /// What lets that key in.
+    pub(crate) fn public_key(&self) -> String {
+        fs::read_to_string(self.folder.path().join("user_key.pub")).unwrap()
+    }
+
+    /// Takes another key instead of its own.
+    pub(crate) fn take_key(&self, key: &str) {
+        fs::write(self.folder.path().join("authorized_keys"), key).unwrap();
+    }
+
     /// The user's home there, as it is found from here.
     pub(crate) fn home(&self) -> PathBuf {
         self.folder.path().join("home")
@@ -111,9 +121,8 @@ impl Sshd {
 
     /// Does not take the user's key, or takes it.
     pub(crate) fn refuse_key(&self, refuse: bool) {
-        let key = fs::read_to_string(self.folder.path().join("user_key.pub")).unwrap();
-        let keys = if refuse { String::new() } else { key };
-        fs::write(self.folder.path().join("authorized_keys"), keys).unwrap();
+        let keys = if refuse { String::new() } else { self.public_key() };
+        self.take_key(&keys);
     }
 
     /// Runs a command line there, as a test does it.

@@ -1,0 +1,203 @@
+//! What became of several hosts, as one report.
+
+use crate::commands::Session;
+use crate::config::ssh::Address;
+use crate::decide::fleet::Member;
+use crate::decide::verdict::Verdict;
+use crate::exit::{Exit, classify};
+use crate::report::v1::{Report, Step};
+
+/// What one host is there for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// What was wanted.
+    Forward,
+    /// Bringing back what it had.
+    Back,
+}
+
+/// What became of one host.
+#[derive(Debug, Clone)]
+pub(super) struct Part {
+    /// The host.
+    pub(super) host: String,
+    kind: Kind,
+    exit: u8,
+    summary: String,
+    next: Option<String>,
+    report: Option<Report>,
+}
+
+impl Part {
+    fn new(host: &str, kind: Kind, result: anyhow::Result<Report>) -> Self {
+        let host = host.to_owned();
+        match result {
+            Ok(report) => Self {
+                host,
+                kind,
+                exit: report.exit_code,
+                summary: report.summary.clone(),
+                next: report.next.clone(),
+                report: Some(report),
+            },
+            Err(error) => {
+                let (exit, hint) = classify(&error);
+                let next = hint.map(str::to_owned);
+                let (exit, summary) = (exit.code(), format!("{error:#}"));
+                Self { host, kind, exit, summary, next, report: None }
+            }
+        }
+    }
+
+    /// Of what was wanted.
+    pub(super) fn of(host: &Address, result: anyhow::Result<Report>) -> Self {
+        Self::new(&host.to_string(), Kind::Forward, result)
+    }
+
+    /// Of the way back.
+    pub(super) fn back(host: &Address, result: anyhow::Result<Report>) -> Self {
+        Self::new(&host.to_string(), Kind::Back, result)
+    }
+
+    fn said(host: &str, kind: Kind, exit: Exit, summary: String) -> Self {
+        let (host, exit) = (host.to_owned(), exit.code());
+        Self { host, kind, exit, summary, next: None, report: None }
+    }
+
+    /// A host that was not come to.
+    pub(super) fn untouched(host: &Address, why: &str) -> Self {
+        let summary = format!("nothing was touched: {why}");
+        Self::said(&host.to_string(), Kind::Forward, Exit::Error, summary)
+    }
+
+    /// A host on which nothing can come back.
+    pub(super) fn stuck(host: &str, version: &str) -> Self {
+        let summary = format!("{version} stays: nothing was verified there before it");
+        Self::said(host, Kind::Back, Exit::RollbackFailed, summary)
+    }
+
+    /// A host that had nothing to finish.
+    pub(super) fn told(member: &Member) -> Self {
+        let live = member.live.as_deref().unwrap_or("no verified release");
+        let summary = format!("{live} is live; there was nothing to do");
+        Self::said(&member.host, Kind::Forward, Exit::Pass, summary)
+    }
+
+    /// Whether it ended as was wanted.
+    pub(super) fn is_good(&self) -> bool {
+        self.exit == Exit::Pass.code()
+    }
+
+    /// Whether the release is live there because of this.
+    pub(super) fn has_changed(&self) -> bool {
+        let deployment = self.report.as_ref().and_then(|report| report.deployment.as_ref());
+        self.is_good() && deployment.is_some_and(|deployment| deployment.mutated)
+    }
+
+    /// Whether nobody knows how it ended there.
+    pub(super) fn is_unknown(&self) -> bool {
+        self.report.is_none() && !self.summary.starts_with("nothing was touched")
+    }
+
+    /// Why it failed, in one line.
+    pub(super) fn why(&self) -> String {
+        format!("{}: {}", self.host, self.summary)
+    }
+
+    fn step(&self) -> Step {
+        let (name, verdict) = match (self.kind, self.is_good()) {
+            (Kind::Forward, true) => ("host", Verdict::Pass),
+            (Kind::Forward, false) => ("host", Verdict::Fail),
+            (Kind::Back, true) => ("bring back", Verdict::Pass),
+            (Kind::Back, false) => ("bring back", Verdict::Fail),
+        };
+        let detail = format!("{}: {}", self.host, self.summary);
+        Step { name: name.into(), detail, verdict, from_ms: 0, duration_ms: 0 }
+    }
+}
+
+/// The report of all of them; `back` is what was brought back because one had failed.
+pub(super) fn conclude(session: &Session, parts: Vec<Part>, back: Option<Vec<Part>>) -> Report {
+    let failed: Vec<&Part> = parts.iter().filter(|part| !part.is_good()).collect();
+    let lost = back.iter().flatten().find(|part| !part.is_good());
+    let came_to_one =
+        failed.iter().find(|part| part.exit != Exit::Error.code() || part.report.is_some());
+    let worst = came_to_one.or(failed.first()).copied();
+    let (exit, verdict, summary, next) = match (worst, lost) {
+        (None, _) => {
+            let summary = match parts.as_slice() {
+                [one] => one.summary.clone(),
+                all => format!("{} hosts: {}", all.len(), common(all)),
+            };
+            (Exit::Pass.code(), Verdict::Pass, summary, None)
+        }
+        (Some(worst), Some(lost)) => (
+            Exit::RollbackFailed.code(),
+            Verdict::Fail,
+            format!("{}; then {}", worst.why(), lost.why()),
+            Some("a person is needed: look at every host with `waveoff status`".to_owned()),
+        ),
+        (Some(worst), None) => {
+            let count = back.as_ref().map_or(0, Vec::len);
+            let (exit, also) = match count {
+                0 => (worst.exit, String::new()),
+                1 => (
+                    Exit::RolledBack.code().max(worst.exit),
+                    "; 1 other host was brought back".into(),
+                ),
+                n => (
+                    Exit::RolledBack.code().max(worst.exit),
+                    format!("; {n} other hosts were brought back"),
+                ),
+            };
+            let exit = if parts.iter().any(Part::is_unknown) && exit != Exit::RollbackFailed.code()
+            {
+                Exit::Error.code()
+            } else {
+                exit
+            };
+            let verdict = if exit == Exit::Error.code() { Verdict::Error } else { Verdict::Fail };
+            (exit, verdict, worst.why() + &also, worst.next.clone())
+        }
+    };
+    let mut report = session.report(verdict, summary);
+    (report.exit_code, report.next) = (exit, next);
+    fill(&mut report, parts, back.unwrap_or_default());
+    report
+}
+
+/// What is the same everywhere is said once.
+fn common(all: &[Part]) -> String {
+    let first = all.first().map_or("", |part| part.summary.as_str());
+    match all.iter().all(|part| part.summary == first) {
+        true => first.to_owned(),
+        false => all.iter().map(Part::why).collect::<Vec<_>>().join("; "),
+    }
+}
+
+fn fill(report: &mut Report, parts: Vec<Part>, back: Vec<Part>) {
+    // Of a failure the outputs are those of the host that failed.
+    let model = parts.iter().find(|part| !part.is_good() && part.report.is_some());
+    let model = model.or(parts.first()).and_then(|part| part.report.as_ref());
+    if let Some(model) = model {
+        report.service.clone_from(&model.service);
+        report.environment.clone_from(&model.environment);
+        report.expected_version.clone_from(&model.expected_version);
+        report.deployment.clone_from(&model.deployment);
+        report.outputs.clone_from(&model.outputs);
+    }
+    report.outputs.remove(super::MEMBER);
+    for part in parts.into_iter().chain(back) {
+        report.steps.push(part.step());
+        let Some(own) = part.report else { continue };
+        let host = &part.host;
+        report.steps.extend(own.steps.into_iter().map(|step| {
+            let detail = format!("{host}: {}", step.detail);
+            Step { detail, ..step }
+        }));
+        report.checks.extend(own.checks.into_iter().map(|mut check| {
+            check.name = format!("{host}: {}", check.name);
+            check
+        }));
+    }
+}
