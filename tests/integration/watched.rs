@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Program, closed_port};
+use crate::manager::Manager;
 
 /// Answers the look number N with `inspect-N`, else with `inspect`, and notes what it is asked.
 const STAND_IN: &str = r#"#!/bin/sh
@@ -305,4 +306,42 @@ fn p14_a_file_and_one_that_cannot_be_read() {
     let recent = "  - log: { file: app.log, last: 10m }\n";
     let old = "2001-01-01T00:00:00Z ERROR: long ago\n";
     keepers.wait_healthy(recent).file("app.log", old).run().expect_code(0);
+}
+
+#[test]
+fn p8_units_and_their_journal_as_a_real_systemd_tells() {
+    let Some(manager) = Manager::new() else { return };
+    let service = |keys: &str, script: &str| {
+        format!("[Service]\n{keys}\nExecStart=/bin/sh -c \"{script}\"\n")
+    };
+    let stays = "exec sleep 1000";
+    let loops = "Restart=always\nRestartSec=100ms\n[Unit]\nStartLimitIntervalSec=0\n[Service]";
+    for (name, keys, script) in [
+        ("good", "", stays),
+        ("once", "Type=oneshot\nRemainAfterExit=yes", "true"),
+        ("hollow", "RemainAfterExit=yes", "true"),
+        ("fails", "", "echo Boom; exit 3"),
+        ("loops", loops, "echo Loop; sleep 0.1; exit 4"),
+        ("noisy", "", "echo ready; echo ERROR: bad; exec sleep 1000"),
+    ] {
+        manager.unit(&format!("{name}.service"), &service(keys, script));
+        manager.systemctl(&["start", name]);
+    }
+    let look = |config: &str, code| {
+        let program = manager.env(Program::new("wait-healthy")).args(["--json", "--within", "20s"]);
+        let program = program.file("waveoff.yml", &format!("version: 1\nchecks:\n{config}\n"));
+        program.run().expect_code(code).report()["checks"][0].clone()
+    };
+    let unit = |name: &str, code| look(&format!("  - unit: {{ name: {name}, user: true }}"), code);
+    assert_eq!(unit("good", 0)["reason"], "unit good is active (running)");
+    assert_eq!(unit("once", 0)["reason"], "unit once is active (exited)");
+    assert_eq!(unit("hollow", 10)["reason"], "unit hollow is active (exited): nothing of it runs");
+    let failed = unit("fails", 10);
+    assert_eq!(failed["reason"], "unit fails has failed (exit-code, status 3)");
+    assert!(failed["last_response"]["body"].as_str().unwrap().contains("Boom"), "{failed}");
+    assert!(unit("loops", 10)["last_response"]["body"].as_str().unwrap().contains("Loop"));
+    let log = |name: &str| format!("  - log: {{ unit: {{ name: {name}, user: true }} }}");
+    let noisy = look(&log("noisy"), 10);
+    assert!(noisy["reason"].as_str().unwrap().contains("ERROR: bad"), "{noisy}");
+    look(&log("good"), 0);
 }
