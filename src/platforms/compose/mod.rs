@@ -6,6 +6,7 @@ mod login;
 mod model;
 mod prepare;
 mod project;
+mod render;
 mod run;
 mod shared;
 mod snapshot;
