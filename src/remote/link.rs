@@ -47,7 +47,8 @@ const OWN: &str = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n";
 
 /// What the host's shell does: says what it is, hears which program is wanted, hashes what is there,
 /// takes the program when it is not there, removes all but the last three, and becomes it. A
-/// constant without quotes of its own: whatever the login shell is, it is one word to it.
+/// constant without quotes of its own: whatever the login shell is, it is one word to it. Several
+/// hosts may have one home, so that process ids make no name that is nobody else's.
 const SCRIPT: &str = concat!(
     "/bin/sh -c 'm=$(umask); umask 077; echo \"waveoff-host 1 $(uname -s) $(uname -m)\"; read -r s || exit 81; ",
     "d=\"${XDG_CACHE_HOME:-$HOME/.cache}/waveoff/bin\"; b=\"$d/$s\"; f=\"$b/waveoff\"; ",
@@ -55,7 +56,7 @@ const SCRIPT: &str = concat!(
     "elif command -v shasum >/dev/null 2>&1; then shasum -a 256 <\"$1\"; ",
     "else openssl dgst -sha256 -r <\"$1\"; fi | cut -d\" \" -f1; }; ",
     "if [ -f \"$f\" ] && [ \"$(h \"$f\")\" = \"$s\" ]; then touch \"$b\"; echo have; else ",
-    "mkdir -p \"$b\" || exit 82; echo want; read -r n || exit 81; t=\"$b/.new.$$\"; ",
+    "mkdir -p \"$b\" || exit 82; echo want; read -r n || exit 81; t=$(mktemp \"$b/.new.XXXXXX\") || exit 82; ",
     "trap \"rm -f \\\"$t\\\"\" EXIT; ",
     "head -c \"$n\" >\"$t\" || exit 82; [ \"$(h \"$t\")\" = \"$s\" ] || exit 83; ",
     "chmod 700 \"$t\" && mv -f \"$t\" \"$f\" || exit 82; trap - EXIT; touch \"$b\"; ",
