@@ -128,6 +128,8 @@ struct Far {
     run: fn(serde_json::Value, &Session) -> anyhow::Result<Report>,
     /// Does the rest here.
     arrive: fn(&ArgMatches, &mut Report) -> anyhow::Result<()>,
+    /// [`elsewhere`], by its address: a program that does nothing elsewhere has nothing of it.
+    elsewhere: fn(Entry, &ArgMatches, &Session) -> anyhow::Result<Option<Report>>,
 }
 
 /// The entry of a verb that is done where the configuration says.
@@ -137,6 +139,7 @@ pub const fn anywhere<V: Verb + Serialize + DeserializeOwned>() -> Entry {
         args: |matches| Ok(serde_json::to_value(read::<V>(matches)?.depart()?)?),
         run: |args, session| serde_json::from_value::<V>(args)?.run(session),
         arrive: |matches, report| read::<V>(matches)?.arrive(report),
+        elsewhere,
     };
     Entry { far: Some(far), ..entry::<V>() }
 }
@@ -222,8 +225,8 @@ pub fn main_of_many(name: &'static str, about: &'static str, verbs: &[Entry]) ->
 fn perform(verb: Entry, matches: &ArgMatches) -> ExitCode {
     match Session::begin(verb, matches) {
         Ok(session) => {
-            let result = elsewhere(verb, matches, &session);
-            let result = result.and_then(|done| match done {
+            let elsewhere = verb.far.map(|far| (far.elsewhere)(verb, matches, &session));
+            let result = elsewhere.unwrap_or(Ok(None)).and_then(|done| match done {
                 Some(report) => Ok(report),
                 None => (verb.run)(matches, &session),
             });
