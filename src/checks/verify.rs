@@ -82,7 +82,13 @@ pub(super) fn here(
         specs.retain(|(_, spec)| spec.path.is_some());
     }
     let place = Place { file: "platform".into(), line: 0 };
-    specs.extend(target.own.iter().map(|spec| (place.clone(), spec.clone())));
+    // Who says how long a release may take says it of what its platform tells as well.
+    let given = specs.iter().filter_map(|(_, spec)| spec.within).max();
+    let own = target.own.iter().map(|spec| {
+        let within = spec.within.map(|own| given.map_or(own, |given| own.min(given)));
+        (place.clone(), CheckSpec { within, ..spec.clone() })
+    });
+    specs.extend(own.collect::<Vec<_>>());
     let mut checks = build(&specs, &surroundings)?;
     if target.once {
         checks.iter_mut().for_each(super::Check::look_once);
