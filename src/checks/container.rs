@@ -37,7 +37,10 @@ fn build(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
     let spec = spec.container.clone().unwrap_or_default();
     match spec.mistake() {
         Some(mistake) => Err(format!("container: {mistake}")),
-        None => Ok(Box::new(Containers { spec, before: Mutex::default() })),
+        None => {
+            let before = Before { restarts: spec.restarts.clone(), ..Before::default() };
+            Ok(Box::new(Containers { spec, before: Mutex::new(before) }))
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What `container`, `unit` and `log` look at: containers of Docker and Podman, systemd's units,
 //! and what they wrote.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
@@ -20,6 +21,9 @@ pub struct ContainerSpec {
     pub replicas: Option<u32>,
     /// Whose containers; whichever is installed, if absent, and Docker's if both are.
     pub engine: Option<Engine>,
+    /// How often containers, by their ids, had been restarted when they were seen first, where a
+    /// platform knows it: one more is a crash.
+    pub restarts: BTreeMap<String, u32>,
 }
 
 /// What runs containers.
@@ -119,6 +123,7 @@ impl<'de> Deserialize<'de> for ContainerSpec {
                     services: keys.services.map(|list| list.0).unwrap_or_default(),
                     replicas: keys.replicas,
                     engine: keys.engine,
+                    restarts: BTreeMap::new(),
                 })
             }
         }

@@ -24,7 +24,7 @@ const TICK: Duration = Duration::from_millis(500);
 /// The longest answer: the rendered model of a large Compose file, the containers of a busy machine.
 const LONGEST: usize = 16 << 20;
 /// What is asked of each container. Podman knows `{{.Id}}` in these very words only.
-const CONTAINER: &str = r#"{"id":"{{.Id}}","name":{{json .Name}},"state":{{json .State}},"labels":{{json .Config.Labels}}}"#;
+const CONTAINER: &str = r#"{"id":"{{.Id}}","name":{{json .Name}},"restarts":{{.RestartCount}},"state":{{json .State}},"labels":{{json .Config.Labels}}}"#;
 /// What is asked of each image.
 const IMAGE: &str = r#"{"id":"{{.Id}}","digests":{{json .RepoDigests}}}"#;
 
@@ -47,6 +47,9 @@ pub(super) struct Container {
     /// Its name.
     #[serde(default)]
     pub name: String,
+    /// How often the engine has started it again.
+    #[serde(default)]
+    pub restarts: u32,
     /// How it is.
     pub state: ContainerState,
     labels: Option<BTreeMap<String, String>>,

@@ -11,7 +11,9 @@ mod run;
 mod shared;
 mod snapshot;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Log, Order, Place, Platform, Running, Trouble, ours, surroundings};
@@ -68,6 +70,8 @@ pub(super) struct Compose {
     folder: PathBuf,
     engine: Engine,
     snapshots: Snapshots,
+    /// How often each container had been restarted when it was seen first.
+    restarts: Mutex<BTreeMap<String, u32>>,
 }
 
 impl Compose {
@@ -89,7 +93,8 @@ impl Compose {
         let folder = state.folder(scope);
         let snapshots = Snapshots::below(&folder, place.component.as_deref());
         let (scope, place) = (scope.clone(), place.clone());
-        Ok(Self { spec, scope, place, folder, engine, snapshots })
+        let restarts = Mutex::default();
+        Ok(Self { spec, scope, place, folder, engine, snapshots, restarts })
     }
 
     /// The Compose files, as they are named.

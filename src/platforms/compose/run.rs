@@ -1,6 +1,7 @@
 //! Starts and stops what was prepared, and tells what runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -226,7 +227,13 @@ impl Compose {
             ContainerEngine::Docker => watched::Engine::Docker,
             ContainerEngine::Podman => watched::Engine::Podman,
         };
+        // One that was restarted in between is well again at the next look: it must be known before.
+        let mut restarts = self.restarts.lock().unwrap_or_else(PoisonError::into_inner);
+        for one in &here {
+            restarts.entry(one.id.clone()).or_insert(one.restarts);
+        }
         let container = ContainerSpec {
+            restarts: restarts.clone(),
             project: Some(project),
             services: services.into_iter().collect(),
             engine: Some(engine),
