@@ -52,6 +52,11 @@ impl ComposeWorld {
         BTreeMap::from([("web", push(WEB)), ("worker", push(WORKER))])
     }
 
+    /// A file of the folder.
+    pub(crate) fn read(&self, name: &str) -> String {
+        crate::harness::read(self.world.folder.path(), name)
+    }
+
     /// `waveoff` with these arguments, in the folder, with the engine.
     pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
         self.engine.surroundings(self.world.waveoff(arguments))
@@ -107,6 +112,24 @@ impl ComposeWorld {
         self.listed(&["volume", "ls"], "{{.Name}}")
     }
 
+    /// The names of the containers that there are, running or not, sorted; but for those that only
+    /// keep an image, whose names are any.
+    pub(crate) fn all_containers(&self) -> Vec<String> {
+        self.listed(&["ps", "--all"], "{{.Names}}")
+    }
+
+    /// The names of the networks that there are, sorted.
+    pub(crate) fn networks(&self) -> Vec<String> {
+        self.listed(&["network", "ls"], "{{.Name}}")
+    }
+
+    /// The containers that only keep an image.
+    pub(crate) fn held(&self) -> Vec<String> {
+        let ours = format!("label=dev.waveoff.environment={}", self.name);
+        let words = ["ps", "-aq", "--filter", &ours, "--filter", "label=dev.waveoff.held"];
+        self.engine.ran(&words).stdout.lines().map(str::to_owned).collect()
+    }
+
     fn listed(&self, what: &[&str], format: &str) -> Vec<String> {
         let listed = self.engine.tell(&[what, &["--format", format]].concat());
         let mut names: Vec<String> = listed.lines().map(str::to_owned).collect();
@@ -125,6 +148,9 @@ impl Drop for ComposeWorld {
                 self.engine.ran(&[remove, &[name]].concat());
             }
         };
+        for held in self.held() {
+            self.engine.ran(&["rm", &held]);
+        }
         remove(&["ps", "--all"], "{{.Names}}", &["rm", "--force", "--volumes"]);
         remove(&["network", "ls"], "{{.Name}}", &["network", "rm"]);
         remove(&["volume", "ls"], "{{.Name}}", &["volume", "rm"]);

@@ -1,0 +1,66 @@
+//! Many releases of a Compose project with a real Docker, whose database and cache outlive them all.
+
+use crate::compose_world::ComposeWorld;
+use crate::crash_router::{Balancer, Router};
+use crate::engines::Engine;
+use crate::harness::closed_port;
+
+const CHECKS: &str = "\
+checks:
+  - path: /version
+    within: 20s
+    interval: 100ms
+    expect: [{ status: 200 }, { version: { header: X-Version } }]
+";
+
+#[test]
+fn d4_data_survive_ten_rounds_and_nothing_is_left_of_them() {
+    let Some(engine) = Engine::docker() else { return };
+    let (ports, public) = ([closed_port(), closed_port()], closed_port());
+    let Some(router) = Router::new(Balancer::Nginx, &ports, public) else { return };
+    let Some(mut shop) = ComposeWorld::new(engine, "rounds") else { return };
+    shop.publish("v3");
+    let config = format!(
+        "version: 1\nservice: shop\nenvironment: rounds\nplatform:\n  compose: \
+         {{ switch: [web], restart: [worker], shared: [db, cache] }}\nstrategy:\n  blue-green: \
+         {{ slots: {{ blue: {}, green: {} }}, watch: 0s, drain: 0s }}\n{}\
+         public: http://127.0.0.1:{public}\n{CHECKS}",
+        ports[0],
+        ports[1],
+        router.config()
+    );
+    shop.world.write("waveoff.yml", &config);
+    shop.world.port = public;
+    let deploy = |shop: &ComposeWorld, version: &str| {
+        let ran = shop.waveoff(&["deploy", "--version", version, "--allow-downgrade"]).run();
+        ran.expect_code(0);
+        // nginx takes a configuration a moment after it was told to.
+        shop.world
+            .until("the new version serves", |world| world.version().as_deref() == Some(version));
+    };
+    deploy(&shop, "v1");
+    shop.sql("CREATE TABLE orders (id int)");
+    let shared = [shop.container("db"), shop.container("cache")];
+    let before = (shop.volumes(), shop.networks());
+    let mut versions = vec!["v1"];
+    for round in 1..=10 {
+        let version = ["v1", "v2", "v3"][round % 3];
+        shop.sql(&format!("INSERT INTO orders VALUES ({round})"));
+        shop.redis(&["rpush", "orders", &round.to_string()]);
+        deploy(&shop, version);
+        versions.push(version);
+        let worker = shop.container("worker");
+        let worker = shop.engine.tell(&["inspect", "--format", "{{.Config.Env}}", &worker]);
+        assert!(worker.contains(&format!("VERSION={version}")), "{round}: {worker}");
+    }
+    assert_eq!(shop.sql("SELECT count(*), sum(id) FROM orders"), "10|55");
+    assert_eq!(shop.redis(&["llen", "orders"]), "10");
+    assert_eq!(shop.starts(), versions, "all of them kept what they were given in one volume");
+    assert_eq!([shop.container("db"), shop.container("cache")], shared, "never touched");
+    assert_eq!((shop.volumes(), shop.networks()), before);
+    // Ten rounds after blue, it is blue again; no container is left of any other.
+    let all = ["rounds-blue-web-blue-1", "rounds-cache-1", "rounds-db-1", "rounds-worker-1"];
+    assert_eq!(shop.all_containers(), all);
+    // Each image that somebody may go back to is kept once, however often it came.
+    assert_eq!(shop.held().len(), 6);
+}
