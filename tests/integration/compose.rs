@@ -6,6 +6,7 @@ use crate::crash_router::{Balancer, Router};
 use crate::deploy_world::World;
 use crate::engines::{Engine, Kind};
 use crate::harness::{Program, Ran, closed_port};
+use crate::parts::part;
 use crate::registry::{PASSWORD, Registry, USER};
 
 /// A web, a worker, and a shared store with a volume.
@@ -279,9 +280,16 @@ fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
         shop.engine.tell(&["rmi", &name]);
     }
     shop.file(&format!("{}/", registry.name()));
+    // What the engine is called with, everybody on the machine can read.
+    let docker = part("docker").unwrap();
+    let noting = "#!/bin/sh\necho \"$@\" >>\"$SHOP_DIR/called\"\nexec DOCKER \"$@\"\n";
+    shop.world.write("noting/docker", &noting.replace("DOCKER", &docker.display().to_string()));
+    let noting = shop.world.folder.path().join("noting").display().to_string();
+    let path = format!("{noting}:{}", std::env::var("PATH").unwrap());
     let with = |version: &str, password: &str| {
         let program = shop.waveoff(&["deploy", "--version", version, "--report", "report.json"]);
-        program.env("SERVER", &registry.name()).env("REGISTRY_TOKEN", password).run()
+        let program = program.env("PATH", &path).env("SERVER", &registry.name());
+        program.env("REGISTRY_TOKEN", password).run()
     };
     let refused = with("v1", "wrong").expect_code(12);
     assert!(refused.stderr.contains("nothing was touched"), "{refused:?}");
@@ -290,9 +298,14 @@ fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
     let by_digest = images.iter().filter(|image| image.contains("@sha256:")).count();
     assert_eq!(by_digest, 2, "{images:?}");
     with("v2", PASSWORD).expect_code(0);
+    let called = crate::harness::read(shop.world.folder.path(), "called");
+    assert!(called.contains("pull --quiet"), "{called}");
+    let encoded = "c2hvcDpjb3JyZWN0LWhvcnNl";
+    assert!(!called.contains(PASSWORD) && !called.contains(encoded), "{called}");
     for (name, bytes) in shop.world.tree() {
         let text = String::from_utf8_lossy(&bytes);
-        assert!(!text.contains(PASSWORD) || name.contains("/login/"), "{name}");
+        let is_secret = text.contains(PASSWORD) || text.contains(encoded);
+        assert!(!is_secret || name.contains("/login/"), "{name}");
         assert!(!name.contains("registry-login"), "{name}");
     }
     // Images that nobody runs are those that a way back needs.

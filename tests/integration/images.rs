@@ -72,6 +72,17 @@ pub(crate) fn load_shop(engine: &Engine) {
     archive.load(engine);
 }
 
+/// Puts another good version of [`WEB`] and [`WORKER`] into an engine that has the shop: images that
+/// no other test has.
+pub(crate) fn load_another(engine: &Engine, version: &str) {
+    for name in [WEB, WORKER] {
+        let container = engine.tell(&["create", &format!("{name}:v1")]);
+        let change = format!("ENV VERSION={version}");
+        engine.tell(&["commit", "--change", &change, &container, &format!("{name}:{version}")]);
+        engine.tell(&["rm", &container]);
+    }
+}
+
 /// Puts a version of [`WEB`] into an engine that is so many bytes larger, in a layer that cannot be
 /// compressed.
 pub(crate) fn load_large(engine: &Engine, version: &str, bytes: u64) {
