@@ -16,7 +16,7 @@ checks:
 ";
 
 /// The shop in place, with v1 live and a setting that a deployment has from `.env`.
-fn in_place(name: &str, watch: &str) -> Option<ComposeWorld> {
+pub(crate) fn in_place(name: &str, watch: &str) -> Option<ComposeWorld> {
     let shop = ComposeWorld::new(Engine::docker()?, name)?;
     shop.world.write(
         "waveoff.yml",

@@ -13,15 +13,13 @@ checks:
     expect: [{ status: 200 }, { version: { header: X-Version } }]
 ";
 
-#[test]
-fn d4_data_survive_ten_rounds_and_nothing_is_left_of_them() {
-    let Some(engine) = Engine::docker() else { return };
+/// The shop in slots behind nginx with its worker in place, and v1 live.
+pub(crate) fn behind_nginx(name: &str) -> Option<(ComposeWorld, Router)> {
     let (ports, public) = ([closed_port(), closed_port()], closed_port());
-    let Some(router) = Router::new(Balancer::Nginx, &ports, public) else { return };
-    let Some(mut shop) = ComposeWorld::new(engine, "rounds") else { return };
-    shop.publish("v3");
+    let router = Router::new(Balancer::Nginx, &ports, public)?;
+    let mut shop = ComposeWorld::new(Engine::docker()?, name)?;
     let config = format!(
-        "version: 1\nservice: shop\nenvironment: rounds\nplatform:\n  compose: \
+        "version: 1\nservice: shop\nenvironment: {name}\nplatform:\n  compose: \
          {{ switch: [web], restart: [worker], shared: [db, cache] }}\nstrategy:\n  blue-green: \
          {{ slots: {{ blue: {}, green: {} }}, watch: 0s, drain: 0s }}\n{}\
          public: http://127.0.0.1:{public}\n{CHECKS}",
@@ -31,14 +29,21 @@ fn d4_data_survive_ten_rounds_and_nothing_is_left_of_them() {
     );
     shop.world.write("waveoff.yml", &config);
     shop.world.port = public;
-    let deploy = |shop: &ComposeWorld, version: &str| {
-        let ran = shop.waveoff(&["deploy", "--version", version, "--allow-downgrade"]).run();
-        ran.expect_code(0);
-        // nginx takes a configuration a moment after it was told to.
-        shop.world
-            .until("the new version serves", |world| world.version().as_deref() == Some(version));
-    };
     deploy(&shop, "v1");
+    Some((shop, router))
+}
+
+fn deploy(shop: &ComposeWorld, version: &str) {
+    let words = ["deploy", "--version", version, "--allow-downgrade"];
+    shop.waveoff(&words).run().expect_code(0);
+    // nginx takes a configuration a moment after it was told to.
+    shop.world.until("the new version serves", |world| world.version().as_deref() == Some(version));
+}
+
+#[test]
+fn d4_data_survive_ten_rounds_and_nothing_is_left_of_them() {
+    let Some((shop, _router)) = behind_nginx("rounds") else { return };
+    shop.publish("v3");
     shop.sql("CREATE TABLE orders (id int)");
     let shared = [shop.container("db"), shop.container("cache")];
     let before = (shop.volumes(), shop.networks());

@@ -16,6 +16,7 @@ mod blue_green_examples;
 mod bootstrap;
 mod capture;
 mod compose;
+mod compose_crashes;
 mod compose_failures;
 mod compose_rounds;
 mod compose_world;
