@@ -211,23 +211,19 @@ impl Engine {
     pub(super) fn containers(&self, filters: &[String]) -> Result<Vec<Container>, Trouble> {
         let mut words = vec!["ps", "-aq", "--no-trunc"];
         words.extend(filters.iter().flat_map(|filter| ["--filter", filter.as_str()]));
-        let listing = self.engine(&words);
-        let mut tries = 0;
-        loop {
-            let ids = self.ask(&listing)?;
-            if ids.is_empty() {
-                return Ok(Vec::new());
-            }
-            let mut words = vec!["inspect", "--type", "container", "--format", CONTAINER];
-            words.extend(ids.lines());
-            tries += 1;
-            match self.ask(&self.engine(&words)) {
-                Ok(text) => return lines(&text),
-                // One of them has gone in between.
-                Err(_) if tries < 3 => {}
-                Err(trouble) => return Err(trouble),
-            }
+        let ids = self.ask(&self.engine(&words))?;
+        if ids.is_empty() {
+            return Ok(Vec::new());
         }
+        let mut words = vec!["inspect", "--type", "container", "--format", CONTAINER];
+        words.extend(ids.lines());
+        let command = self.engine(&words);
+        let output = self.answer(&command)?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        if output.code != Some(0) && !tells_only_of_gone(&said) {
+            return Err(refused(&command, &said));
+        }
+        lines(&String::from_utf8_lossy(&output.stdout))
     }
 
     /// An image, if it is here.
@@ -292,9 +288,7 @@ impl Engine {
         if output.code == Some(0) {
             return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
-        Err(Trouble::new(format!("{}: {}", short(&command.argv), last.trim())))
+        Err(refused(command, &String::from_utf8_lossy(&output.stderr)))
     }
 
     fn answer(&self, command: &CommandSpec) -> Result<CommandOutput, Trouble> {
@@ -333,6 +327,21 @@ impl Engine {
     }
 }
 
+/// Why a question had no answer, with the last thing that was said.
+fn refused(command: &CommandSpec, said: &str) -> Trouble {
+    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
+    Trouble::new(format!("{}: {}", short(&command.argv), last.trim()))
+}
+
+/// Whether all that is wrong is that some of the containers have gone since they were listed: on a
+/// machine where others come and go that is always so. Those that are there are told even so.
+fn tells_only_of_gone(said: &str) -> bool {
+    let gone = ["no such container", "no such object", "no container with name or id"];
+    let mut lines = said.lines().filter(|line| !line.trim().is_empty()).peekable();
+    lines.peek().is_some()
+        && lines.all(|line| gone.iter().any(|words| line.to_lowercase().contains(words)))
+}
+
 /// A question without its template and its many ids.
 fn short(argv: &Argv) -> String {
     let words = argv.0.iter().filter(|word| !word.contains("{{")).take(12).cloned();
@@ -344,4 +353,22 @@ fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<T>, Trouble> 
     let all = text.lines().filter(|line| !line.trim().is_empty());
     let read: Result<Vec<T>, _> = all.map(serde_json::from_str).collect();
     read.map_err(|error| Trouble::new(format!("the engine's answer cannot be read: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d11_containers_that_have_gone_meanwhile_are_no_error_and_everything_else_is_one() {
+        let gone =
+            "Error: No such container: 1f\nError response from daemon: No such container: 2e\n";
+        assert!(tells_only_of_gone(gone));
+        assert!(tells_only_of_gone("Error: no such object: \"1f\"\n"));
+        for said in
+            ["", "Cannot connect to the Docker daemon", &format!("{gone}permission denied\n")]
+        {
+            assert!(!tells_only_of_gone(said), "{said}");
+        }
+    }
 }
