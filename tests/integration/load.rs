@@ -4,7 +4,9 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -164,13 +166,23 @@ fn d12_nobody_and_silence_are_failures() {
 
 #[test]
 fn d12_phases_part_the_figures() {
-    let port = always(right());
+    let answered = Arc::new(AtomicUsize::new(0));
+    let count = answered.clone();
+    let port = server(move |stream, _| {
+        count.fetch_add(1, Ordering::SeqCst);
+        stream.write_all(right().as_bytes()).is_ok()
+    });
     let arguments = ["--connections", "2", "--for", "60", "--rate", "500"];
     let mut client = client(port, &arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut marks = client.stdin.take().unwrap();
     for name in ["steady", "switch", "steady"] {
         writeln!(marks, "phase {name}").unwrap();
-        std::thread::sleep(Duration::from_millis(200));
+        // At 500 a second, 0.2 s of it.
+        let (before, began) = (answered.load(Ordering::SeqCst), Instant::now());
+        while answered.load(Ordering::SeqCst) < before + 100 {
+            assert!(began.elapsed() < Duration::from_secs(30), "100 requests within 30 s");
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
     }
     writeln!(marks, "stop").unwrap();
     let mut text = String::new();
