@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use super::process::Started;
@@ -26,7 +26,7 @@ impl Engine {
     /// # Errors
     /// When it cannot be started, or does not take its input.
     pub fn start(argument: &str, input: &[u8], errors: &File) -> io::Result<Self> {
-        let program = std::env::current_exe()?;
+        let program = this_program()?;
         if Path::new(SYSTEMD).is_dir() {
             let root = rustix::process::geteuid().is_root();
             if gives_scopes(root) {
@@ -55,6 +55,14 @@ impl Engine {
     pub fn has_ended(&mut self) -> io::Result<bool> {
         Ok(self.child.try_wait()?.is_some())
     }
+}
+
+/// This very program, also when its file was replaced or removed since it was started: it still runs,
+/// and another version has no business in its story (proc(5), `/proc/pid/exe`).
+fn this_program() -> io::Result<PathBuf> {
+    let file = std::env::current_exe()?;
+    let running = PathBuf::from(format!("/proc/{}/exe", std::process::id()));
+    Ok(if !file.exists() && running.exists() { running } else { file })
 }
 
 /// Whether a scope can be had: a user without a session has no manager of its own, as the user of a

@@ -48,7 +48,8 @@ const OWN: &str = "Include ~/.ssh/config\nInclude /etc/ssh/ssh_config\n";
 /// What the host's shell does: says what it is, hears which program is wanted, hashes what is there,
 /// takes the program when it is not there, removes all but the last three, and becomes it. A
 /// constant without quotes of its own: whatever the login shell is, it is one word to it. Several
-/// hosts may have one home, so that process ids make no name that is nobody else's.
+/// hosts may have one home, so that process ids make no name that is nobody else's. A program that is
+/// whole is never replaced: another caller's may run from it already.
 const SCRIPT: &str = concat!(
     "/bin/sh -c 'm=$(umask); umask 077; echo \"waveoff-host 1 $(uname -s) $(uname -m)\"; read -r s || exit 81; ",
     "d=\"${XDG_CACHE_HOME:-$HOME/.cache}/waveoff/bin\"; b=\"$d/$s\"; f=\"$b/waveoff\"; ",
@@ -59,7 +60,8 @@ const SCRIPT: &str = concat!(
     "mkdir -p \"$b\" || exit 82; echo want; read -r n || exit 81; t=$(mktemp \"$b/.new.XXXXXX\") || exit 82; ",
     "trap \"rm -f \\\"$t\\\"\" EXIT; ",
     "head -c \"$n\" >\"$t\" || exit 82; [ \"$(h \"$t\")\" = \"$s\" ] || exit 83; ",
-    "chmod 700 \"$t\" && mv -f \"$t\" \"$f\" || exit 82; trap - EXIT; touch \"$b\"; ",
+    "chmod 700 \"$t\" || exit 82; ln \"$t\" \"$f\" 2>/dev/null || [ \"$(h \"$f\")\" = \"$s\" ] || mv -f \"$t\" \"$f\" || exit 82; ",
+    "rm -f \"$t\"; trap - EXIT; touch \"$b\"; ",
     "find \"$d\" -name \".new.*\" -mmin +60 -exec rm -f {} +; ",
     "ls -1t \"$d\" | tail -n +4 | while read -r o; do rm -rf \"$d/$o\"; done; echo kept; fi; ",
     "umask \"$m\"; exec \"$f\" serve'",

@@ -1,9 +1,10 @@
 //! Callers that go away, are asked to end, or are many at once.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::crash_router::Balancer;
-use crate::crash_world::{Platform, Shop, code_of};
+use crate::crash_world::{Platform, Shop, code_of, kill};
 use crate::harness::{Ran, signal};
 
 /// Milliseconds from the start of a deployment at which something happens to it: no rule in them.
@@ -59,6 +60,28 @@ fn t064_an_engine_whose_caller_was_killed_goes_on_and_tells_who_attaches() {
         let later = shop.waveoff(&["attach", "--json"]).run().expect_code(code);
         assert_eq!(later.report()["outputs"]["live-version"], live);
     }
+}
+
+#[test]
+fn t064_a_program_that_is_replaced_on_the_way_still_finishes_its_story() {
+    let shop = Shop::rolling(Platform::Command);
+    shop.deploy("v1").run().expect_code(0);
+    let waits = "touch \"$SHOP_DIR/began\"; while [ -e \"$SHOP_DIR/wait\" ]; do sleep 0.02; done";
+    shop.script("ship.sh", "before", waits);
+    shop.world.write("wait", "");
+    // As when a newer waveoff is installed while an older one deploys.
+    let own = shop.folder().join("an-older-waveoff");
+    std::fs::copy(env!("CARGO_BIN_EXE_waveoff"), &own).unwrap();
+    let mut older = Command::new(&own);
+    older.args(["deploy", "--version", "v3"]);
+    let child = shop.waveoff(&[]).like(older).spawn().unwrap();
+    shop.world.until("the deployment is on its way", |_| shop.folder().join("began").exists());
+    std::fs::remove_file(&own).unwrap();
+    kill(shop.world.engine().parse().unwrap());
+    std::fs::remove_file(shop.folder().join("wait")).unwrap();
+    let ran = Ran::of(child.wait_with_output().unwrap()).expect_code(20);
+    assert!(ran.stdout.contains("another engine finishes its story"), "{ran:?}");
+    assert_eq!(shop.proven(), "v1");
 }
 
 #[test]
