@@ -121,6 +121,21 @@ impl Manager {
     pub(crate) fn property(&self, unit: &str, name: &str) -> String {
         self.systemctl(&["show", "--value", "-p", name, unit]).trim().to_owned()
     }
+
+    /// Waits for a property of a unit.
+    pub(crate) fn until(&self, unit: &str, name: &str, holds: impl Fn(&str) -> bool) {
+        within_20_s(unit, || holds(&self.property(unit, name)));
+    }
+
+    /// Waits until a unit's journal has this.
+    pub(crate) fn until_said(&self, unit: &str, text: &str) {
+        let journalctl = self.folder.path().join("bin/journalctl");
+        within_20_s(unit, || {
+            let unit = format!("--user-unit={unit}");
+            let told = Command::new(&journalctl).args(["--no-pager", &unit]).output().unwrap();
+            String::from_utf8_lossy(&told.stdout).contains(text)
+        });
+    }
 }
 
 impl Drop for Manager {
@@ -149,6 +164,14 @@ impl Drop for Manager {
                     .status();
             }
         }
+    }
+}
+
+fn within_20_s(unit: &str, holds: impl Fn() -> bool) {
+    let started = Instant::now();
+    while !holds() {
+        assert!(started.elapsed() < Duration::from_secs(20), "unit {unit} does not get there");
+        std::thread::park_timeout(Duration::from_millis(20));
     }
 }
 

@@ -320,13 +320,21 @@ fn p8_units_and_their_journal_as_a_real_systemd_tells() {
         ("good", "", stays),
         ("once", "Type=oneshot\nRemainAfterExit=yes", "true"),
         ("hollow", "RemainAfterExit=yes", "true"),
-        ("fails", "", "echo Boom; exit 3"),
+        // The journal finds a line's unit through the process that wrote it, while it is there.
+        ("fails", "", "echo Boom; sleep 0.2; exit 3"),
         ("loops", loops, "echo Loop; sleep 0.1; exit 4"),
         ("noisy", "", "echo ready; echo ERROR: bad; exec sleep 1000"),
     ] {
         manager.unit(&format!("{name}.service"), &service(keys, script));
         manager.systemctl(&["start", name]);
     }
+    // Each is well as long as it has not come to what it is about.
+    manager.until("once", "SubState", |state| state == "exited");
+    manager.until("hollow", "SubState", |state| state == "exited");
+    manager.until("fails", "ActiveState", |state| state == "failed");
+    manager.until("loops", "NRestarts", |n| n.parse::<u32>().is_ok_and(|n| n >= 2));
+    manager.until_said("fails", "Boom");
+    manager.until_said("noisy", "ERROR");
     let look = |config: &str, code| {
         let program = manager.env(Program::new("wait-healthy")).args(["--json", "--within", "20s"]);
         let program = program.file("waveoff.yml", &format!("version: 1\nchecks:\n{config}\n"));
