@@ -26,6 +26,8 @@ pub(crate) trait Wire: Send + Sync {
     fn begins(&self, run: &Run) -> anyhow::Result<()>;
     /// Says which run of somebody else is gone with.
     fn joins(&self, run: &Run);
+    /// Says that the hosts are the caller's to change, for as long as the connection lasts.
+    fn holds(&self);
     /// How many bytes of a run's output the caller has seen already.
     fn seen(&self, run: &Run) -> u64;
 }
@@ -122,6 +124,11 @@ impl Session {
     /// Says which run is gone with.
     pub(super) fn joins(&self, run: &Run) {
         self.wire().into_iter().for_each(|wire| wire.joins(run));
+    }
+
+    /// Says that the hosts are the caller's to change.
+    pub(super) fn holds(&self) {
+        self.wire().into_iter().for_each(Wire::holds);
     }
 
     /// How many bytes of a run's output were shown already.

@@ -251,7 +251,8 @@ fn elsewhere(
         (None, None) => return Ok(None),
         (Some(host), _) => {
             let (args, host) = ((far.args)(matches)?, host.clone());
-            let wanted = Wanted { verb: verb.name, begins: far.begins, args, host, programs };
+            let wanted =
+                Wanted { verb: verb.name, begins: far.begins, args, host, programs, held: None };
             remote::call(session, &loaded, &spec, wanted)?
         }
         (None, Some(_)) => {

@@ -47,7 +47,8 @@ Examples:
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         match self.fleet.clone() {
             Some(question) => {
-                question.answer(&self.site.clone(), session, || self.recover(session))
+                let queue = self.queue.map(|queue| queue.0);
+                question.answer(&self.site.clone(), queue, session, || self.recover(session))
             }
             None => self.recover(session),
         }

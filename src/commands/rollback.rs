@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::deploy::named_release;
 use super::engine::{Engine, Task};
@@ -23,7 +24,7 @@ use crate::exit::{Exit, Fault};
 use crate::report::v1::Report;
 
 /// Arguments of `rollback`.
-#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Args, Serialize, Deserialize)]
 pub struct Rollback {
     /// The version to bring back, a verified one [default: the last verified before the live one]
     #[arg(long, value_name = "VERSION")]
@@ -126,6 +127,12 @@ impl From {
 }
 
 impl Rollback {
+    /// Of a release that is taken back, as it travels.
+    pub(super) fn back_to(version: &str, reason: String, site: SiteArgs) -> anyhow::Result<Value> {
+        let (to, reason) = (Some(version.to_owned()), Some(reason));
+        Ok(serde_json::to_value(Self { to, reason, site, ..Self::default() })?)
+    }
+
     /// What it does, for whoever waits behind it.
     pub(super) fn doing(&self) -> String {
         match &self.to {

@@ -25,11 +25,21 @@ pub struct Member {
     pub live: Option<String>,
     /// The deployment over several hosts that it knows no end of.
     pub mark: Option<Mark>,
+    /// The ids of those that somebody has taken over: nothing of them begins there any more.
+    pub closed: Vec<String>,
 }
 
 impl Member {
     fn has_it(&self, mark: &Mark) -> bool {
         self.live.as_deref() == Some(&mark.version)
+    }
+
+    fn is_marked(&self, id: &str) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.id == id)
+    }
+
+    fn is_closed(&self, id: &str) -> bool {
+        self.closed.iter().any(|closed| closed == id)
     }
 }
 
@@ -50,6 +60,34 @@ pub enum Finish {
         /// Hosts that have it and had nothing before, so that nothing can come back.
         stuck: Vec<String>,
     },
+}
+
+impl Finish {
+    /// The deployment's mark.
+    pub fn mark(&self) -> &Mark {
+        match self {
+            Self::AllNew { mark } | Self::BringBack { mark, .. } => mark,
+        }
+    }
+}
+
+/// Whether nothing of a deployment can begin on any of them any more: only then is what they tell of
+/// it the whole of it.
+pub fn is_closed(members: &[Member], id: &str) -> bool {
+    members.iter().all(|member| member.is_closed(id))
+}
+
+/// Whether a deployment is still in the hands of whoever began it, who may have been out of reach: it
+/// has not been taken over, the hosts that are done have it, and the others are as they were `before`.
+pub fn is_own_still(members: &[Member], id: &str, done: &[&str], before: &[Member]) -> bool {
+    let is_as_left = |member: &Member| match done.contains(&member.host.as_str()) {
+        true => member.is_marked(id) && member.mark.as_ref().is_some_and(|m| member.has_it(m)),
+        false => {
+            let is_as_before = |was: &Member| was.host == member.host && was.live == member.live;
+            member.mark.as_ref().is_none_or(|mark| mark.id == id) && before.iter().any(is_as_before)
+        }
+    };
+    members.iter().all(|member| !member.is_closed(id) && is_as_left(member))
 }
 
 /// What finishes an interrupted deployment; none when there is none. All members must have been

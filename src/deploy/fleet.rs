@@ -1,50 +1,112 @@
-//! What a host keeps of a deployment over several hosts: that it is not known yet to be over
-//! everywhere.
+//! What a host keeps of deployments over several hosts: one that is not known yet to be over
+//! everywhere, those that were taken over, and who is at it.
 
 use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::state::{Scope, State};
 use crate::decide::fleet::Mark;
+use crate::host::clock::Moment;
 use crate::host::files;
+use crate::host::lock::{self, Held};
+use crate::host::signals::Cancel;
+
+/// How long others may be at the file.
+const MOMENT: Duration = Duration::from_secs(5);
+/// How often it is looked whether the hosts are free.
+const TICK: Duration = Duration::from_millis(100);
+/// How many that were taken over are remembered: whoever lost one finds out long before that.
+const CLOSED: usize = 50;
+
+/// What a host keeps.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The deployment that is not known to be over everywhere.
+    pub open: Option<Mark>,
+    /// The ids of those that somebody has taken over, the newest last.
+    #[serde(default)]
+    pub closed: Vec<String>,
+}
 
 fn file(scope: &Scope, state: &State) -> PathBuf {
     state.folder(scope).join("fleet.json")
 }
 
-/// The deployment that is not known to be over everywhere, if there is one.
+/// What is kept here.
 ///
 /// # Errors
-/// When that cannot be read: it is not taken for none.
-pub fn open(scope: &Scope, state: &State) -> Result<Option<Mark>, String> {
+/// When that cannot be read: it is not taken for nothing.
+pub fn kept(scope: &Scope, state: &State) -> Result<Kept, String> {
     let file = file(scope, state);
     let wrong = |why: String| format!("cannot read {}: {why}", file.display());
     match files::read_text(&file) {
-        Ok(text) => serde_json::from_str(&text).map(Some).map_err(|error| wrong(error.to_string())),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Ok(text) => serde_json::from_str(&text).map_err(|error| wrong(error.to_string())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Kept::default()),
         Err(error) => Err(wrong(error.to_string())),
     }
+}
+
+/// Changes what is kept, one at a time.
+fn change(
+    scope: &Scope,
+    state: &State,
+    change: impl FnOnce(&mut Kept) -> Result<(), String>,
+) -> Result<(), String> {
+    let beside = state.folder(scope).join("fleet.lock");
+    let wrong = |why: String| format!("cannot lock {}: {why}", beside.display());
+    let held = lock::take_within(&beside, MOMENT).map_err(|error| wrong(error.to_string()))?;
+    let _held = held.ok_or_else(|| wrong("another program holds it".into()))?;
+    let before = kept(scope, state)?;
+    let mut after = before.clone();
+    change(&mut after)?;
+    if after == before {
+        return Ok(());
+    }
+    let text = serde_json::to_string(&after).map_err(|error| error.to_string())?;
+    let file = file(scope, state);
+    files::replace(&file, (text + "\n").as_bytes())
+        .map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 /// Notes that one begins. What it began with stays when it is begun again.
 ///
 /// # Errors
-/// When another one is open, or it cannot be written.
+/// When it was taken over, another one is open, or it cannot be written.
 pub fn begin(scope: &Scope, state: &State, mark: &Mark) -> Result<(), String> {
-    match open(scope, state)? {
-        Some(known) if known.id == mark.id => return Ok(()),
-        Some(known) => {
-            return Err(format!(
+    change(scope, state, |kept| {
+        if kept.closed.contains(&mark.id) {
+            return Err(format!("the deployment of {} was taken over by others", mark.version));
+        }
+        match &kept.open {
+            Some(known) if known.id == mark.id => Ok(()),
+            Some(known) => Err(format!(
                 "the deployment of {} on {} is not over everywhere",
                 known.version,
                 known.hosts.join(", ")
-            ));
+            )),
+            None => {
+                kept.open = Some(mark.clone());
+                Ok(())
+            }
         }
-        None => {}
-    }
-    let text = serde_json::to_string(mark).map_err(|error| error.to_string())?;
-    let file = file(scope, state);
-    files::replace(&file, (text + "\n").as_bytes())
-        .map_err(|error| format!("cannot write {}: {error}", file.display()))
+    })
+}
+
+/// Takes one over: nothing of it begins here any more.
+///
+/// # Errors
+/// When that cannot be written.
+pub fn close(scope: &Scope, state: &State, id: &str) -> Result<(), String> {
+    change(scope, state, |kept| {
+        if !kept.closed.iter().any(|closed| closed == id) {
+            kept.closed.push(id.to_owned());
+            let surplus = kept.closed.len().saturating_sub(CLOSED);
+            kept.closed.drain(..surplus);
+        }
+        Ok(())
+    })
 }
 
 /// Notes that one is over everywhere.
@@ -52,10 +114,101 @@ pub fn begin(scope: &Scope, state: &State, mark: &Mark) -> Result<(), String> {
 /// # Errors
 /// When that cannot be written.
 pub fn end(scope: &Scope, state: &State, id: &str) -> Result<(), String> {
-    if open(scope, state)?.is_some_and(|mark| mark.id == id) {
-        let file = file(scope, state);
-        files::remove(&file)
-            .map_err(|error| format!("cannot remove {}: {error}", file.display()))?;
+    change(scope, state, |kept| {
+        kept.open = kept.open.take().filter(|mark| mark.id != id);
+        Ok(())
+    })
+}
+
+/// Takes the right to change all hosts, which this one has for them, for as long as what it gives is
+/// kept. `say` hears once who has it, when it must be waited for.
+///
+/// # Errors
+/// When it cannot be asked, does not become free in time, or the waiting is cancelled.
+pub fn hold(
+    (scope, state): (&Scope, &State),
+    by: &str,
+    limit: Duration,
+    cancel: &Cancel,
+    say: impl Fn(&str),
+) -> Result<Held, String> {
+    let file = state.folder(scope).join("fleet.hold");
+    let wrong = |error: std::io::Error| format!("cannot lock {}: {error}", file.display());
+    let (started, mut told) = (Moment::now(), false);
+    loop {
+        if let Some(held) = lock::try_take(&file).map_err(wrong)? {
+            held.write(by).map_err(wrong)?;
+            return Ok(held);
+        }
+        let holder = lock::text_of_holder(&file).map_err(wrong)?.unwrap_or_default();
+        if started.elapsed() >= limit {
+            return Err(format!("the hosts are still changed by {holder}"));
+        }
+        if !told && !holder.is_empty() {
+            say(&holder);
+            told = true;
+        }
+        if cancel.sleep(TICK) {
+            return Err("cancelled while it waited in line".into());
+        }
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(folder: &std::path::Path) -> (Scope, State) {
+        (Scope::new("shop", "production").unwrap(), State::at(folder))
+    }
+
+    fn mark(id: &str) -> Mark {
+        Mark { id: id.into(), version: "v2".into(), hosts: vec!["a".into()], before: None }
+    }
+
+    #[test]
+    fn d11_one_at_a_time_is_open_and_what_was_taken_over_never_begins() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, state) = place(folder.path());
+        begin(&scope, &state, &mark("f1")).unwrap();
+        begin(&scope, &state, &mark("f1")).unwrap();
+        let error = begin(&scope, &state, &mark("f2")).unwrap_err();
+        assert!(error.contains("is not over everywhere"), "{error}");
+        end(&scope, &state, "f2").unwrap();
+        assert_eq!(kept(&scope, &state).unwrap().open.unwrap().id, "f1");
+        close(&scope, &state, "f1").unwrap();
+        end(&scope, &state, "f1").unwrap();
+        let error = begin(&scope, &state, &mark("f1")).unwrap_err();
+        assert!(error.contains("was taken over"), "{error}");
+        begin(&scope, &state, &mark("f2")).unwrap();
+        for n in 0..CLOSED {
+            close(&scope, &state, &format!("x{n}")).unwrap();
+        }
+        let kept = kept(&scope, &state).unwrap();
+        assert_eq!((kept.closed.len(), kept.open.unwrap().id), (CLOSED, "f2".to_owned()));
+    }
+
+    #[test]
+    fn d11_the_right_to_change_all_hosts_is_one_callers_at_a_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, state) = place(folder.path());
+        let take = |by: &str, limit| {
+            hold((&scope, &state), by, limit, &Cancel::default(), |holder| {
+                assert_eq!(holder, "ada")
+            })
+        };
+        let held = take("ada", Duration::ZERO).unwrap();
+        let error = take("bob", Duration::from_millis(1)).unwrap_err();
+        assert_eq!(error, "the hosts are still changed by ada");
+        drop(held);
+        take("bob", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn d11_what_is_damaged_is_not_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, state) = place(folder.path());
+        files::replace(file(&scope, &state), b"{").unwrap();
+        assert!(kept(&scope, &state).is_err() && begin(&scope, &state, &mark("f1")).is_err());
+    }
 }

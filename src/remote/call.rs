@@ -1,6 +1,7 @@
 //! The caller's side: what travels, who is told, and what becomes of the report.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,9 @@ use crate::exit::Fault;
 use crate::host::{env, files};
 use crate::report::v1::Report;
 
+/// Somebody who is told of something.
+pub(crate) type Notify = Arc<dyn Fn() + Send + Sync>;
+
 /// What is wanted of a host.
 pub(crate) struct Wanted {
     /// The verb.
@@ -32,6 +36,8 @@ pub(crate) struct Wanted {
     pub(crate) host: Address,
     /// The folder of published programs, when a flag names one.
     pub(crate) programs: Option<String>,
+    /// Who is told when the hosts are held.
+    pub(crate) held: Option<Notify>,
 }
 
 /// Has a verb done on a host, and goes with it to its end.
@@ -85,6 +91,7 @@ pub(crate) fn call(
         false => Duration::from_secs(60),
     };
     let talk = Talk::new(session, loaded, way, call, telling);
+    let talk = talk.saying(wanted.held);
     talk.with(pack.map(|pack| (pack, size)), wanted.begins, patience).go()
 }
 

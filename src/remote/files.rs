@@ -102,6 +102,7 @@ mod tests {
             args: serde_json::json!({ "version": version }),
             host: "ssh://vm".parse().unwrap(),
             programs: None,
+            held: None,
         };
         named(&loaded, &spec, folder.path(), &wanted).unwrap().join(" ")
     }

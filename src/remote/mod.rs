@@ -15,4 +15,4 @@ pub(crate) mod uploads;
 pub mod words;
 
 pub use asking::Asking;
-pub(crate) use call::{Wanted, call};
+pub(crate) use call::{Notify, Wanted, call};

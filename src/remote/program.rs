@@ -1,6 +1,7 @@
 //! Which program a host needs: this very one, or a published one for its kind of machine.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use crate::exit::Fault;
 use crate::host::{detach, files};
@@ -74,10 +75,20 @@ pub(super) fn for_host(
         .hint(format!("name a folder with the release's programs and its MANIFEST in {FOLDER}"))
         .into());
     }
+    own()
+}
+
+/// This very program, which is read once, however many hosts there are.
+fn own() -> anyhow::Result<Program> {
+    static OWN: Mutex<Option<Program>> = Mutex::new(None);
+    let mut known = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(program) = &*known {
+        return Ok(program.clone());
+    }
     let file = detach::program()
         .map_err(|error| Fault::error(format!("this program cannot be found: {error}")))?;
     let digest = digest(&file)?;
-    Ok(Program { file, digest })
+    Ok(known.insert(Program { file, digest }).clone())
 }
 
 fn published(folder: &Path, os: &str, arch: &str) -> anyhow::Result<Program> {

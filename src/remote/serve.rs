@@ -131,6 +131,10 @@ impl Wire for Line {
         Ok(())
     }
 
+    fn holds(&self) {
+        self.say(&ToCaller::Held);
+    }
+
     fn joins(&self, run: &Run) {
         // Whoever began it answers its questions, unless he is gone.
         let held = lock::try_take(&asking::caller_file(&run.folder)).ok().flatten();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
+use super::call::Notify;
 use super::link::{Link, Way};
 use super::pack::Pack;
 use super::trouble::Trouble;
@@ -51,6 +52,8 @@ pub(super) struct Talk<'a> {
     asked: BTreeMap<String, Option<Answer>>,
     answers: (Sender<Answer>, Receiver<Answer>),
     told: BTreeMap<String, Told>,
+    /// Who wants to know that the hosts are held.
+    held: Option<Notify>,
 }
 
 /// How a connection ended.
@@ -79,7 +82,13 @@ impl<'a> Talk<'a> {
             asked: BTreeMap::new(),
             answers: channel(),
             told: BTreeMap::new(),
+            held: None,
         }
+    }
+
+    /// The same, saying when the hosts are held.
+    pub(super) fn saying(self, held: Option<Notify>) -> Self {
+        Self { held, ..self }
     }
 
     /// The same with files, and with how it is gone with: a verb that begins a run is cancelled by a
@@ -208,6 +217,7 @@ impl<'a> Talk<'a> {
                 link.say(&ToHost::Told { run, all })?;
             }
             ToCaller::End(end) => return Ok(Some(end)),
+            ToCaller::Held => self.held.iter().for_each(|held| held()),
             ToCaller::Hello { .. } => {}
         }
         Ok(None)

@@ -66,6 +66,8 @@ pub enum ToCaller {
         /// Where the run's output goes on behind it, when it is of the run's output.
         at: Option<u64>,
     },
+    /// The hosts are the caller's to change, for as long as this connection lasts.
+    Held,
     /// Checks that are asked from the caller.
     Ask(Box<Ask>),
     /// What is to be told of a run.

@@ -12,8 +12,10 @@ use crate::sshd::Sshd;
 const SHIP: &str = "#!/bin/sh
 set -eu
 touch \"$HOME/began\"
-while [ -e \"$HOME/wait\" ]; do sleep 0.02; done
-if [ -e \"$HOME/bad\" ] && [ \"$WAVEOFF_DIRECTION\" = forward ]; then exit 1; fi
+if [ \"$WAVEOFF_DIRECTION\" = forward ]; then
+  while [ -e \"$HOME/wait\" ]; do sleep 0.02; done
+  if [ -e \"$HOME/bad\" ]; then exit 1; fi
+fi
 echo \"$WAVEOFF_VERSION\" >>\"$HOME/ran\"
 echo \"$WAVEOFF_VERSION\" >\"$HOME/live\"
 ";
@@ -35,14 +37,14 @@ ssh:
 
 const LOOK: &str = "#!/bin/sh\ntest \"$(cat \"$HOME/live\")\" != ''\n";
 
-struct Fleet {
-    world: World,
-    hosts: Vec<Sshd>,
+pub(crate) struct Fleet {
+    pub(crate) world: World,
+    pub(crate) hosts: Vec<Sshd>,
 }
 
 impl Fleet {
     /// Several hosts that have v1; none where there is no sshd.
-    fn new(count: usize, more: &str) -> Option<Self> {
+    pub(crate) fn new(count: usize, more: &str) -> Option<Self> {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-cache");
         let start = || Sshd::with(&[("XDG_CACHE_HOME", cache.display().to_string())]);
         let hosts: Option<Vec<Sshd>> = (0..count).map(|_| start()).collect();
@@ -63,44 +65,46 @@ impl Fleet {
         Some(fleet)
     }
 
-    fn waveoff(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
         let program = Program::within("waveoff", &self.world.folder).args(arguments);
         let program = self.world.surroundings(program);
         program.env("DEPLOY_KEY", self.hosts[0].private_key().trim_end())
     }
 
-    fn deploy(&self, version: &str) -> Program {
+    pub(crate) fn deploy(&self, version: &str) -> Program {
         self.waveoff(&["deploy", "--version", version, "--json"])
     }
 
-    fn file(&self, host: usize, name: &str) -> PathBuf {
+    pub(crate) fn file(&self, host: usize, name: &str) -> PathBuf {
         self.hosts[host].home().join(name)
     }
 
-    fn say(&self, host: usize, name: &str) {
+    pub(crate) fn say(&self, host: usize, name: &str) {
         std::fs::write(self.file(host, name), "").unwrap();
     }
 
     /// What each host has.
-    fn live(&self) -> Vec<String> {
+    pub(crate) fn live(&self) -> Vec<String> {
         let all = 0..self.hosts.len();
         let text = all.map(|host| std::fs::read_to_string(self.file(host, "live")));
         text.map(|text| text.unwrap_or_default().trim().to_owned()).collect()
     }
 
     /// What a host ran, in order.
-    fn ran(&self, host: usize) -> Vec<String> {
+    pub(crate) fn ran(&self, host: usize) -> Vec<String> {
         let text = std::fs::read_to_string(self.file(host, "ran")).unwrap_or_default();
         text.lines().map(str::to_owned).collect()
     }
 
     /// On how many hosts a deployment is open.
-    fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         let mark = ".local/state/waveoff/shop/production/fleet.json";
-        (0..self.hosts.len()).filter(|host| self.file(*host, mark).exists()).count()
+        let text = |host| std::fs::read_to_string(self.file(host, mark)).unwrap_or_default();
+        let kept = |host| serde_json::from_str::<Value>(&text(host)).unwrap_or_default();
+        (0..self.hosts.len()).filter(|host| kept(*host)["open"].is_object()).count()
     }
 
-    fn until(&self, what: &str, holds: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, holds: impl Fn() -> bool) {
         let started = std::time::Instant::now();
         while !holds() {
             assert!(started.elapsed().as_secs() < 30, "{what} within 30 s");

@@ -39,6 +39,7 @@ mod engines;
 mod engines_parts;
 mod evaluate_rollback;
 mod fleet;
+mod fleet_callers;
 mod github;
 mod github_ledger;
 mod harness;

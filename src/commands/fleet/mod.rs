@@ -2,10 +2,13 @@
 //! all of them back when one fails. What makes them all old or all new is `decide::fleet`.
 
 mod across;
+mod hold;
 mod summary;
 mod voice;
 
 pub(super) use across::{Order, perform};
+
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +16,7 @@ use super::Session;
 use super::site::{Site, SiteArgs, live_of};
 use crate::decide::fleet::{Mark, Member};
 use crate::decide::journal::Begun;
+use crate::decide::verdict::Verdict;
 use crate::deploy::fleet;
 use crate::exit::Fault;
 use crate::report::v1::Report;
@@ -37,9 +41,9 @@ impl Fleet {
             before: begun.live.as_ref().map(|live| live.version.clone()),
         };
         fleet::begin(&site.scope, &site.state, &mark).map_err(|why| {
-            Fault::error(why)
-                .hint("finish it first with `waveoff recover`; nothing was touched")
-                .into()
+            let hint = "nothing was touched here; `waveoff status` tells of all hosts, and \
+                        `waveoff recover` finishes what is open";
+            Fault::error(why).hint(hint).into()
         })
     }
 }
@@ -48,8 +52,12 @@ impl Fleet {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum Question {
+    /// The right to change all hosts is wanted, in this one's name for them, until the connection ends.
+    Hold,
     /// What is live here, and is one open? After what was interrupted here is finished.
     Tell,
+    /// The one with this id is taken over: nothing of it begins here any more.
+    Close(String),
     /// The one with this id is over everywhere.
     Over(String),
 }
@@ -58,7 +66,7 @@ pub(super) enum Question {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Told {
     live: Option<String>,
-    mark: Option<Mark>,
+    kept: fleet::Kept,
 }
 
 impl Question {
@@ -66,23 +74,29 @@ impl Question {
     pub(super) fn answer(
         &self,
         site: &SiteArgs,
+        queue: Option<Duration>,
         session: &Session,
         recover: impl FnOnce() -> anyhow::Result<Report>,
     ) -> anyhow::Result<Report> {
+        let loaded = session.needed_config()?;
+        let (scope, state) = site.place(Some(&loaded.config))?;
+        let said = |text: &str| session.report(Verdict::Pass, text);
         let mut report = match self {
+            Question::Hold => return hold::keep(session, &scope, &state, queue),
             Question::Tell => recover()?,
+            Question::Close(id) => {
+                fleet::close(&scope, &state, id).map_err(Fault::error)?;
+                said("it is taken over")
+            }
             Question::Over(id) => {
-                let loaded = session.needed_config()?;
-                let (scope, state) = site.place(Some(&loaded.config))?;
                 fleet::end(&scope, &state, id).map_err(Fault::error)?;
-                session.report(crate::decide::verdict::Verdict::Pass, "it is over everywhere")
+                said("it is over everywhere")
             }
         };
-        let site = site.open(session)?;
-        let live = live_of(&site.history()?).map(|live| live.version);
-        let mark = fleet::open(&site.scope, &site.state)
+        let live = live_of(&site.open(session)?.history()?).map(|live| live.version);
+        let kept = fleet::kept(&scope, &state)
             .map_err(|why| Fault::error(why).hint("look at it, and remove it if it is damaged"))?;
-        report.outputs.insert(MEMBER.into(), serde_json::to_string(&Told { live, mark })?);
+        report.outputs.insert(MEMBER.into(), serde_json::to_string(&Told { live, kept })?);
         Ok(report)
     }
 }
@@ -90,8 +104,8 @@ impl Question {
 /// What a host told of itself.
 fn member(host: &str, report: &Report) -> anyhow::Result<Member> {
     let text = report.outputs.get(MEMBER).map_or("", String::as_str);
-    let Told { live, mark } = serde_json::from_str(text).map_err(|error| {
+    let Told { live, kept } = serde_json::from_str(text).map_err(|error| {
         Fault::error(format!("{host}: what it tells of itself cannot be read: {error}"))
     })?;
-    Ok(Member { host: host.to_owned(), live, mark })
+    Ok(Member { host: host.to_owned(), live, mark: kept.open, closed: kept.closed })
 }

@@ -19,8 +19,7 @@ enum Kind {
 /// What became of one host.
 #[derive(Debug, Clone)]
 pub(super) struct Part {
-    /// The host.
-    pub(super) host: String,
+    host: String,
     kind: Kind,
     exit: u8,
     summary: String,
@@ -81,6 +80,11 @@ impl Part {
         let live = member.live.as_deref().unwrap_or("no verified release");
         let summary = format!("{live} is live; there was nothing to do");
         Self::said(&member.host, Kind::Forward, Exit::Pass, summary)
+    }
+
+    /// The host.
+    pub(super) fn host(&self) -> &str {
+        &self.host
     }
 
     /// Whether it ended as was wanted.
