@@ -102,3 +102,28 @@ fn d7_d11_a_cancelled_caller_brings_all_hosts_back() {
     go_on(&fleet);
     fleet.deploy("v3").run().expect_code(0);
 }
+
+#[test]
+fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
+    let Some(fleet) = Fleet::new(3, "") else { return };
+    fleet.deploy("v2").run().expect_code(0);
+    fleet.deploy("v3").run().expect_code(0);
+    // One was gone back on already, and then the caller was lost.
+    let one = fleet.world.folder.path().join("one.yml");
+    let text = std::fs::read_to_string(fleet.world.folder.path().join("waveoff.yml")).unwrap();
+    let only = |line: &str| match line.starts_with("hosts:") {
+        true => format!("host: {}\n", fleet.hosts[0].url()),
+        false => format!("{line}\n"),
+    };
+    std::fs::write(&one, text.lines().map(only).collect::<String>()).unwrap();
+    fleet.waveoff(&["rollback", "--config", "one.yml"]).run().expect_code(0);
+    assert_eq!(fleet.live(), ["v2", "v3", "v3"]);
+    let refused = fleet.waveoff(&["rollback"]).run().expect_code(2);
+    assert!(refused.stderr.contains("the hosts have different releases"), "{refused:?}");
+    assert!(refused.stderr.contains("--to"), "{refused:?}");
+    fleet.waveoff(&["rollback", "--to", "v2"]).run().expect_code(0);
+    assert_eq!(fleet.live(), ["v2", "v2", "v2"]);
+    assert_eq!(fleet.ran(0).join(" "), "v1 v2 v3 v2");
+    let back = fleet.waveoff(&["rollback", "--json"]).run().expect_code(0);
+    assert_eq!(fleet.live(), ["v1", "v1", "v1"], "{back:?}");
+}

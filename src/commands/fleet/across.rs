@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use super::back::rollback;
 use super::hold::{Hold, Since, holding};
 use super::summary::{Part, conclude};
 use super::{Fleet, Question, member};
@@ -50,9 +51,7 @@ pub(in crate::commands) fn perform(order: &Order<'_>) -> anyhow::Result<Report> 
         }
         "deploy" if changes => holding(order, |hold| deploy(order, hold)),
         "recover" => holding(order, |_| recover(order)),
-        "rollback" if changes && order.args["list"] != true => {
-            holding(order, |_| Ok(conclude(order.session, all(order), None)))
-        }
+        "rollback" if changes && order.args["list"] != true => holding(order, |_| rollback(order)),
         "attach" | "unlock" => whoever_knows(order),
         "capture" => Err(only_one("`capture` is").into()),
         _ => Ok(conclude(order.session, all(order), None)),
@@ -65,7 +64,7 @@ fn only_one(what: &str) -> Fault {
 }
 
 impl Order<'_> {
-    fn hosts(&self) -> Vec<Address> {
+    pub(super) fn hosts(&self) -> Vec<Address> {
         self.spec.hosts.iter().flat_map(|hosts| hosts.0.clone()).collect()
     }
 
@@ -77,7 +76,7 @@ impl Order<'_> {
     }
 
     /// Has something done on one host.
-    fn call(
+    pub(super) fn call(
         &self,
         host: &Address,
         verb: &'static str,
@@ -127,7 +126,7 @@ impl Order<'_> {
 }
 
 /// The same on each host, whatever becomes of the others.
-fn all(order: &Order<'_>) -> Vec<Part> {
+pub(super) fn all(order: &Order<'_>) -> Vec<Part> {
     let hosts = order.hosts();
     let one = |host: &Address| {
         let cancel = order.session.cancel.clone();
@@ -170,7 +169,7 @@ fn ask(order: &Order<'_>) -> anyhow::Result<Vec<Member>> {
 }
 
 /// Finishes what a lost caller left, and gives what is so then.
-fn settle(order: &Order<'_>) -> anyhow::Result<(Vec<Part>, Vec<Member>)> {
+pub(super) fn settle(order: &Order<'_>) -> anyhow::Result<(Vec<Part>, Vec<Member>)> {
     let mut parts = Vec::new();
     let mut members = ask(order)?;
     // Two rounds end one of them: it is taken over first, lest it goes on where it was asked already.

@@ -2,6 +2,7 @@
 //! all of them back when one fails. What makes them all old or all new is `decide::fleet`.
 
 mod across;
+mod back;
 mod hold;
 mod summary;
 mod voice;

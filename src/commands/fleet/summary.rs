@@ -87,6 +87,11 @@ impl Part {
         &self.host
     }
 
+    /// The release that was brought back there.
+    pub(super) fn target(&self) -> Option<&str> {
+        self.report.as_ref()?.deployment.as_ref()?.target_version.as_deref()
+    }
+
     /// Whether it ended as was wanted.
     pub(super) fn is_good(&self) -> bool {
         self.exit == Exit::Pass.code()

@@ -1,0 +1,62 @@
+//! A rollback of several hosts: to one release, also when it is asked for again after it was
+//! interrupted.
+
+use super::across::{Order, all, settle};
+use super::summary::{Part, conclude};
+use crate::decide::fleet::Member;
+use crate::decide::words::same_version;
+use crate::exit::Fault;
+use crate::report::v1::Report;
+
+/// Brings one release back on all hosts, whatever becomes of one of them.
+///
+/// # Errors
+/// When it is not known of every host what is live there, or they differ and no release is named.
+pub(super) fn rollback(order: &Order<'_>) -> anyhow::Result<Report> {
+    if order.args["failed_version"].is_string() {
+        return Ok(conclude(order.session, all(order), None));
+    }
+    let (settled, members) = settle(order)?;
+    let mut target = order.args["to"].as_str().map(str::to_owned);
+    let is_settled = settled.iter().all(Part::is_good);
+    if !is_settled || !settled.is_empty() && target.is_none() {
+        // It did not work, or what was asked for has happened: what was on its way is taken back.
+        return Ok(conclude(order.session, settled, None));
+    }
+    if target.is_none() {
+        alike(&members)?;
+    }
+    let mut parts: Vec<Part> = Vec::new();
+    for (host, member) in order.hosts().iter().zip(&members) {
+        let has_it =
+            |target: &str| member.live.as_deref().is_some_and(|live| same_version(live, target));
+        parts.push(match (&target, parts.is_empty()) {
+            (Some(target), _) if has_it(target) => Part::told(member),
+            (None, false) => Part::untouched(host, "what comes back is not known"),
+            (to, _) => {
+                let mut args = order.args.clone();
+                args["to"] = to.clone().into();
+                let cancel = order.session.cancel.clone();
+                Part::of(host, order.call(host, order.verb, args, cancel))
+            }
+        });
+        // The first one has chosen for all of them.
+        target = target.or_else(|| parts.last().and_then(Part::target).map(str::to_owned));
+    }
+    Ok(conclude(order.session, parts, None))
+}
+
+/// From different releases "the one before" would be different ones, too.
+fn alike(members: &[Member]) -> anyhow::Result<()> {
+    let mut pairs = members.iter().zip(members.iter().skip(1));
+    if pairs.all(|(one, next)| one.live == next.live) {
+        return Ok(());
+    }
+    let told = members.iter().map(|member| {
+        format!("{} has {}", member.host, member.live.as_deref().unwrap_or("no verified release"))
+    });
+    let told = told.collect::<Vec<_>>().join(", ");
+    Err(Fault::usage(format!("the hosts have different releases: {told}"))
+        .hint("name the one that comes back on all of them with --to")
+        .into())
+}
