@@ -90,7 +90,11 @@ impl Engine<'_> {
             let last = said.lines().rev().find(|line| !line.trim().is_empty());
             let last = last.map(|line| format!(": {}", line.trim())).unwrap_or_default();
             let text = format!("{} cannot be had: {}{last}", release.version, trouble.reason);
-            Fault::error(text).hint("nothing was touched").into()
+            let fault = match trouble.is_mistake {
+                true => Fault::usage(text),
+                false => Fault::error(text),
+            };
+            fault.hint("nothing was touched").into()
         })
     }
 

@@ -67,7 +67,7 @@ impl<'a> Commands<'a> {
             headers: Vec::new(),
             body: self.tail().join("\n"),
         };
-        Err(Trouble { reason: format!("{shown}: {complaint}"), evidence: Some(evidence) })
+        Err(Trouble { evidence: Some(evidence), ..Trouble::new(format!("{shown}: {complaint}")) })
     }
 
     /// Asks a command that changes nothing, and gives what it printed, trimmed.

@@ -206,9 +206,14 @@ impl Parts {
         let order = Order { release, previous: None, direction };
         let mut digests = release.digests.clone();
         // What is made ready for one slot serves for the other.
+        let mut found = Vec::new();
         for (_, platform) in self.seen(&self.view_of(self.slots.first())) {
-            digests.extend(platform.prepare(&order, commands)?);
+            found.push(platform.prepare(&order, commands)?);
         }
+        if direction == Direction::Forward {
+            fits(&release.digests, &found)?;
+        }
+        digests.extend(found.into_iter().flatten());
         let mut known = std::collections::BTreeSet::new();
         digests.retain(|digest| known.insert(digest.clone()));
         Ok(Release { digests, ..release.clone() })
@@ -315,6 +320,23 @@ fn slots(spec: &BlueGreenSpec, components: &[String]) -> Vec<Slot> {
     spec.slots.iter().map(slot).collect()
 }
 
+/// Of several components each takes the digests that are its own; one that is nobody's was meant for
+/// something, which would be deployed without it.
+fn fits(given: &[String], found: &[Vec<String>]) -> Result<(), Trouble> {
+    // What fetches nothing passes digests on, to whoever knows what they mean.
+    if found.iter().any(Vec::is_empty) {
+        return Ok(());
+    }
+    let is_known = |digest: &str| found.iter().flatten().any(|known| known.ends_with(digest));
+    let stray = given.iter().find(|given| {
+        given.split_once('@').is_some_and(|(_, digest)| !is_known(&format!("@{digest}")))
+    });
+    stray.map_or(Ok(()), |stray| {
+        let text = format!("--digest: {stray:?} fits nothing of any component");
+        Err(Trouble::new(text).mistake())
+    })
+}
+
 fn contradiction(running: &[(&str, Running)], release: &Release) -> Option<String> {
     let of = |name: &str| if running.len() > 1 { format!(" of {name}") } else { String::new() };
     running.iter().find_map(|(name, running)| match running {
@@ -323,4 +345,23 @@ fn contradiction(running: &[(&str, Running)], release: &Release) -> Option<Strin
         Running::Version(version) if same_version(version, &release.version) => None,
         Running::Version(version) => Some(format!("{version}{} runs", of(name))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_a_digest_that_is_no_components_is_refused() {
+        let list = |all: &[&str]| all.iter().map(|digest| (*digest).to_owned()).collect::<Vec<_>>();
+        let found =
+            [list(&["shop/web@sha256:aa", "compose@sha256:c"]), list(&["shop/api@sha256:bb"])];
+        let fits = |given: &str, found: &[Vec<String>]| fits(&list(&[given]), found);
+        fits("docker.io/shop/web@sha256:aa", &found).unwrap();
+        fits("shop/api@sha256:bb", &found).unwrap();
+        fits("no-address", &found).unwrap();
+        let trouble = fits("shop/wbe@sha256:ab", &found).unwrap_err();
+        assert!(trouble.is_mistake && trouble.reason.contains("shop/wbe"), "{trouble:?}");
+        fits("shop/wbe@sha256:ab", &[found[0].clone(), Vec::new()]).unwrap();
+    }
 }

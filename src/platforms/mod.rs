@@ -48,12 +48,20 @@ pub struct Trouble {
     pub reason: String,
     /// What was seen: a command's exit code and the end of its output.
     pub evidence: Option<Response>,
+    /// Whether what was given is wrong: nothing that is tried again will help.
+    pub is_mistake: bool,
 }
 
 impl Trouble {
     /// Without evidence.
     pub fn new(reason: impl Into<String>) -> Self {
-        Self { reason: reason.into(), evidence: None }
+        Self { reason: reason.into(), evidence: None, is_mistake: false }
+    }
+
+    /// The same, when what was given is wrong.
+    #[must_use]
+    pub fn mistake(self) -> Self {
+        Self { is_mistake: true, ..self }
     }
 }
 

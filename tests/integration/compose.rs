@@ -247,13 +247,16 @@ fn d6_what_would_lose_data_or_run_twice_is_refused_before_anything() {
     let file = shop.world.folder.path().join("compose.yml");
     let text = std::fs::read_to_string(&file).unwrap();
     shop.world.write("compose.yml", &text.replace("name: renamed", "name: moved"));
-    let ran = shop.deploy("v2").expect_code(12);
+    let ran = shop.deploy("v2").expect_code(2);
     for words in ["renamed_data", "moved_data", "project: renamed", "nothing was touched"] {
         assert!(ran.stderr.contains(words), "{words}: {ran:?}");
     }
     shop.world.write("compose.yml", &text.replace("  worker:", "  extra: { image: x }\n  worker:"));
-    let ran = shop.deploy("v2").expect_code(12);
+    let ran = shop.deploy("v2").expect_code(2);
     assert!(ran.stderr.contains("the service extra"), "{ran:?}");
+    shop.world.write("compose.yml", "services: [");
+    let ran = shop.deploy("v2").expect_code(2);
+    assert!(ran.stderr.contains("compose.yml"), "{ran:?}");
     shop.world.write("compose.yml", &text);
     let ran = shop.deploy("v99").expect_code(12);
     assert!(ran.stderr.contains("v99 cannot be had"), "{ran:?}");

@@ -284,11 +284,24 @@ impl Engine {
     /// # Errors
     /// When there is no answer, with the last thing that was said.
     pub(super) fn ask(&self, command: &CommandSpec) -> Result<String, Trouble> {
+        self.asked(command)?
+    }
+
+    /// The same of a question that only concerns files: what it complains of stands in them.
+    ///
+    /// # Errors
+    /// As [`Self::ask`].
+    pub(super) fn ask_of_files(&self, command: &CommandSpec) -> Result<String, Trouble> {
+        self.asked(command)?.map_err(Trouble::mistake)
+    }
+
+    /// Its answer, or its complaint.
+    fn asked(&self, command: &CommandSpec) -> Result<Result<String, Trouble>, Trouble> {
         let output = self.answer(command)?;
-        if output.code == Some(0) {
-            return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
-        }
-        Err(refused(command, &String::from_utf8_lossy(&output.stderr)))
+        Ok(match output.code {
+            Some(0) => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+            _ => Err(refused(command, &String::from_utf8_lossy(&output.stderr))),
+        })
     }
 
     fn answer(&self, command: &CommandSpec) -> Result<CommandOutput, Trouble> {

@@ -14,7 +14,7 @@ use super::{Compose, HELD_LABEL, labels};
 use crate::config::compose::{ComposePart, ContainerEngine};
 use crate::decide::history::Release;
 use crate::deploy::commands::Commands;
-use crate::exit::Fault;
+use crate::exit::{Exit, Fault};
 use crate::platforms::{Order, Trouble};
 
 /// Snapshots and images that are kept besides those that run: those that were started last.
@@ -23,7 +23,8 @@ const KEPT: usize = 10;
 impl From<Fault> for Trouble {
     fn from(fault: Fault) -> Self {
         let hint = fault.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-        Trouble::new(format!("{fault}{hint}"))
+        let trouble = Trouble::new(format!("{fault}{hint}"));
+        Trouble { is_mistake: fault.exit == Exit::Usage, ..trouble }
     }
 }
 
@@ -120,7 +121,9 @@ impl Compose {
         self.hold(&snapshot, &there)?;
         self.snapshots.keep(&snapshot, &self.sources()).map_err(|error| self.unwritten(&error))?;
         self.let_go(&snapshot, &there, commands);
-        Ok(snapshot.digests)
+        // One image may be known by several digests: that by which it was asked for counts, too.
+        let asked = known.images.into_values().filter(|image| image.contains("@sha256:"));
+        Ok(snapshot.digests.into_iter().chain(asked).collect())
     }
 
     /// Looks whether what comes back can still be started.

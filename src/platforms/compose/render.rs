@@ -39,7 +39,7 @@ impl Compose {
 
     fn rendered(&self, release: &Release, project: Option<&str>) -> Result<Value, Trouble> {
         let command = self.rendering(release, project, &["config", "--format", "json"])?;
-        let text = self.engine.ask(&command)?;
+        let text = self.engine.ask_of_files(&command)?;
         let read = serde_json::from_str(&text);
         read.map_err(|error| Trouble::new(format!("{}: {error}", command.argv.show())))
     }

@@ -90,7 +90,7 @@ impl Platform for Systemd {
             let wrote = self.diagnostics();
             let evidence = Response { status: None, headers: Vec::new(), body: wrote.join("\n") };
             let evidence = trouble.evidence.or((!wrote.is_empty()).then_some(evidence));
-            Trouble { reason: format!("{version}: {}", trouble.reason), evidence }
+            Trouble { reason: format!("{version}: {}", trouble.reason), evidence, ..trouble }
         })
     }
 
