@@ -26,8 +26,9 @@ pub(crate) trait Wire: Send + Sync {
     fn begins(&self, run: &Run) -> anyhow::Result<()>;
     /// Says which run of somebody else is gone with.
     fn joins(&self, run: &Run);
-    /// Says that the hosts are the caller's to change, for as long as the connection lasts.
-    fn holds(&self);
+    /// Says that the hosts are the caller's to change, for as long as the connection lasts, and the
+    /// number of this turn at them.
+    fn holds(&self, turn: u64);
     /// How many bytes of a run's output the caller has seen already.
     fn seen(&self, run: &Run) -> u64;
 }
@@ -126,9 +127,9 @@ impl Session {
         self.wire().into_iter().for_each(|wire| wire.joins(run));
     }
 
-    /// Says that the hosts are the caller's to change.
-    pub(super) fn holds(&self) {
-        self.wire().into_iter().for_each(Wire::holds);
+    /// Says that the hosts are the caller's to change, and the number of this turn.
+    pub(super) fn holds(&self, turn: u64) {
+        self.wire().into_iter().for_each(|wire| wire.holds(turn));
     }
 
     /// How many bytes of a run's output were shown already.

@@ -19,7 +19,7 @@ use crate::decide::verdict::Verdict;
 use crate::decide::words::same_version;
 use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
-use crate::deploy::{migrated, new_id};
+use crate::deploy::{fleet, migrated, new_id};
 use crate::exit::{Exit, Fault};
 use crate::report::v1::Report;
 
@@ -58,6 +58,10 @@ pub struct Rollback {
     queue: Option<Period>,
     #[command(flatten)]
     pub(super) site: SiteArgs,
+    /// The caller's turn at several hosts.
+    #[arg(skip)]
+    #[serde(default)]
+    turn: Option<u64>,
 }
 
 impl Verb for Rollback {
@@ -128,9 +132,14 @@ impl From {
 
 impl Rollback {
     /// Of a release that is taken back, as it travels.
-    pub(super) fn back_to(version: &str, reason: String, site: SiteArgs) -> anyhow::Result<Value> {
-        let (to, reason) = (Some(version.to_owned()), Some(reason));
-        Ok(serde_json::to_value(Self { to, reason, site, ..Self::default() })?)
+    pub(super) fn back_to(
+        version: &str,
+        reason: String,
+        turn: u64,
+        site: SiteArgs,
+    ) -> anyhow::Result<Value> {
+        let (to, reason, turn) = (Some(version.to_owned()), Some(reason), Some(turn));
+        Ok(serde_json::to_value(Self { to, reason, turn, site, ..Self::default() })?)
     }
 
     /// What it does, for whoever waits behind it.
@@ -159,6 +168,10 @@ impl Rollback {
         let begun = self.begun(session, site, &history, &route, engine.by)?;
         engine.prepare_way_back(&begun, false)?;
         site.check(&begun, false)?;
+        if let Some(turn) = self.turn {
+            fleet::hear(&site.scope, &site.state, turn)
+                .map_err(|why| Fault::error(why).hint("nothing was touched here"))?;
+        }
         let keeping = Keeping { forensics: !self.no_forensics, preserve_data: self.preserve_data };
         let (old, new) = (&begun.release.version, &route.target.version);
         let text = format!("{}: from {old} to {new}: {}", site.scope, begun.reason);

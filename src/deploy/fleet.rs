@@ -1,5 +1,5 @@
 //! What a host keeps of deployments over several hosts: one that is not known yet to be over
-//! everywhere, those that were taken over, and who is at it.
+//! everywhere, the last turn at all hosts that it has heard of, and whose turn it is.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,17 +17,14 @@ use crate::host::signals::Cancel;
 const MOMENT: Duration = Duration::from_secs(5);
 /// How often it is looked whether the hosts are free.
 const TICK: Duration = Duration::from_millis(100);
-/// How many that were taken over are remembered: whoever lost one finds out long before that.
-const CLOSED: usize = 50;
-
 /// What a host keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kept {
     /// The deployment that is not known to be over everywhere.
     pub open: Option<Mark>,
-    /// The ids of those that somebody has taken over, the newest last.
+    /// The last turn at all hosts that was heard of here: what belongs to an earlier one is done no more.
     #[serde(default)]
-    pub closed: Vec<String>,
+    pub turn: u64,
 }
 
 fn file(scope: &Scope, state: &State) -> PathBuf {
@@ -70,15 +67,32 @@ fn change(
         .map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
-/// Notes that one begins. What it began with stays when it is begun again.
+impl Kept {
+    /// Hears of a turn.
+    fn hear(&mut self, turn: u64) -> Result<(), String> {
+        if turn < self.turn {
+            return Err("another caller has taken the hosts over".into());
+        }
+        self.turn = turn;
+        Ok(())
+    }
+}
+
+/// Hears of a turn: from here on nothing is done for an earlier one.
 ///
 /// # Errors
-/// When it was taken over, another one is open, or it cannot be written.
-pub fn begin(scope: &Scope, state: &State, mark: &Mark) -> Result<(), String> {
+/// When a later one was heard of, or it cannot be written.
+pub fn hear(scope: &Scope, state: &State, turn: u64) -> Result<(), String> {
+    change(scope, state, |kept| kept.hear(turn))
+}
+
+/// Notes in its turn that a deployment begins. What it began with stays when it is begun again.
+///
+/// # Errors
+/// When a later turn was heard of, another deployment is open, or it cannot be written.
+pub fn begin(scope: &Scope, state: &State, turn: u64, mark: &Mark) -> Result<(), String> {
     change(scope, state, |kept| {
-        if kept.closed.contains(&mark.id) {
-            return Err(format!("the deployment of {} was taken over by others", mark.version));
-        }
+        kept.hear(turn)?;
         match &kept.open {
             Some(known) if known.id == mark.id => Ok(()),
             Some(known) => Err(format!(
@@ -94,30 +108,31 @@ pub fn begin(scope: &Scope, state: &State, mark: &Mark) -> Result<(), String> {
     })
 }
 
-/// Takes one over: nothing of it begins here any more.
+/// Notes in its turn that a deployment is over everywhere.
 ///
 /// # Errors
-/// When that cannot be written.
-pub fn close(scope: &Scope, state: &State, id: &str) -> Result<(), String> {
+/// When a later turn was heard of, or that cannot be written.
+pub fn end(scope: &Scope, state: &State, turn: u64, id: &str) -> Result<(), String> {
     change(scope, state, |kept| {
-        if !kept.closed.iter().any(|closed| closed == id) {
-            kept.closed.push(id.to_owned());
-            let surplus = kept.closed.len().saturating_sub(CLOSED);
-            kept.closed.drain(..surplus);
-        }
+        kept.hear(turn)?;
+        kept.open = kept.open.take().filter(|mark| mark.id != id);
         Ok(())
     })
 }
 
-/// Notes that one is over everywhere.
+/// A turn behind all that were heard of here, in milliseconds since 1970 where the clock allows: also
+/// a host that has forgotten everything begins behind what others may remember.
 ///
 /// # Errors
-/// When that cannot be written.
-pub fn end(scope: &Scope, state: &State, id: &str) -> Result<(), String> {
+/// When it cannot be written.
+pub fn next_turn(scope: &Scope, state: &State, now: Duration) -> Result<u64, String> {
+    let now = u64::try_from(now.as_millis()).unwrap_or_default();
+    let mut next = 0;
     change(scope, state, |kept| {
-        kept.open = kept.open.take().filter(|mark| mark.id != id);
-        Ok(())
-    })
+        next = now.max(kept.turn.saturating_add(1));
+        kept.hear(next)
+    })?;
+    Ok(next)
 }
 
 /// Takes the right to change all hosts, which this one has for them, for as long as what it gives is
@@ -170,22 +185,25 @@ mod tests {
     fn d11_one_at_a_time_is_open_and_what_was_taken_over_never_begins() {
         let folder = tempfile::tempdir().unwrap();
         let (scope, state) = place(folder.path());
-        begin(&scope, &state, &mark("f1")).unwrap();
-        begin(&scope, &state, &mark("f1")).unwrap();
-        let error = begin(&scope, &state, &mark("f2")).unwrap_err();
+        let at = |ms| next_turn(&scope, &state, Duration::from_millis(ms)).unwrap();
+        assert_eq!((at(700), at(3)), (700, 701));
+        begin(&scope, &state, 701, &mark("f1")).unwrap();
+        begin(&scope, &state, 701, &mark("f1")).unwrap();
+        let error = begin(&scope, &state, 702, &mark("f2")).unwrap_err();
         assert!(error.contains("is not over everywhere"), "{error}");
-        end(&scope, &state, "f2").unwrap();
+        end(&scope, &state, 701, "f2").unwrap();
         assert_eq!(kept(&scope, &state).unwrap().open.unwrap().id, "f1");
-        close(&scope, &state, "f1").unwrap();
-        end(&scope, &state, "f1").unwrap();
-        let error = begin(&scope, &state, &mark("f1")).unwrap_err();
-        assert!(error.contains("was taken over"), "{error}");
-        begin(&scope, &state, &mark("f2")).unwrap();
-        for n in 0..CLOSED {
-            close(&scope, &state, &format!("x{n}")).unwrap();
+        hear(&scope, &state, 703).unwrap();
+        end(&scope, &state, 703, "f1").unwrap();
+        for error in [
+            begin(&scope, &state, 702, &mark("f1")),
+            end(&scope, &state, 702, "f1"),
+            hear(&scope, &state, 702),
+        ] {
+            assert!(error.unwrap_err().contains("taken the hosts over"));
         }
-        let kept = kept(&scope, &state).unwrap();
-        assert_eq!((kept.closed.len(), kept.open.unwrap().id), (CLOSED, "f2".to_owned()));
+        begin(&scope, &state, 703, &mark("f2")).unwrap();
+        assert_eq!(kept(&scope, &state).unwrap().open.unwrap().id, "f2");
     }
 
     #[test]
@@ -209,6 +227,6 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (scope, state) = place(folder.path());
         files::replace(file(&scope, &state), b"{").unwrap();
-        assert!(kept(&scope, &state).is_err() && begin(&scope, &state, &mark("f1")).is_err());
+        assert!(kept(&scope, &state).is_err() && begin(&scope, &state, 1, &mark("f1")).is_err());
     }
 }

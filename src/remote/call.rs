@@ -21,8 +21,8 @@ use crate::exit::Fault;
 use crate::host::{env, files};
 use crate::report::v1::Report;
 
-/// Somebody who is told of something.
-pub(crate) type Notify = Arc<dyn Fn() + Send + Sync>;
+/// Somebody who is told the number of a turn.
+pub(crate) type Notify = Arc<dyn Fn(u64) + Send + Sync>;
 
 /// What is wanted of a host.
 pub(crate) struct Wanted {

@@ -131,8 +131,8 @@ impl Wire for Line {
         Ok(())
     }
 
-    fn holds(&self) {
-        self.say(&ToCaller::Held);
+    fn holds(&self, turn: u64) {
+        self.say(&ToCaller::Held { turn });
     }
 
     fn joins(&self, run: &Run) {

@@ -217,7 +217,7 @@ impl<'a> Talk<'a> {
                 link.say(&ToHost::Told { run, all })?;
             }
             ToCaller::End(end) => return Ok(Some(end)),
-            ToCaller::Held => self.held.iter().for_each(|held| held()),
+            ToCaller::Held { turn } => self.held.iter().for_each(|held| held(turn)),
             ToCaller::Hello { .. } => {}
         }
         Ok(None)

@@ -67,7 +67,10 @@ pub enum ToCaller {
         at: Option<u64>,
     },
     /// The hosts are the caller's to change, for as long as this connection lasts.
-    Held,
+    Held {
+        /// The number of this turn at them.
+        turn: u64,
+    },
     /// Checks that are asked from the caller.
     Ask(Box<Ask>),
     /// What is to be told of a run.

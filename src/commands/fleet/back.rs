@@ -1,7 +1,9 @@
 //! A rollback of several hosts: to one release, also when it is asked for again after it was
 //! interrupted.
 
-use super::across::{Order, all, settle};
+use super::across::{Order, all};
+use super::follow::settle;
+use super::hold::Hold;
 use super::summary::{Part, conclude};
 use crate::decide::fleet::Member;
 use crate::decide::words::same_version;
@@ -12,11 +14,11 @@ use crate::report::v1::Report;
 ///
 /// # Errors
 /// When it is not known of every host what is live there, or they differ and no release is named.
-pub(super) fn rollback(order: &Order<'_>) -> anyhow::Result<Report> {
+pub(super) fn rollback(order: &Order<'_>, hold: &Hold) -> anyhow::Result<Report> {
     if order.args["failed_version"].is_string() {
         return Ok(conclude(order.session, all(order), None));
     }
-    let (settled, members) = settle(order)?;
+    let (settled, members) = settle(order, hold)?;
     let mut target = order.args["to"].as_str().map(str::to_owned);
     let is_settled = settled.iter().all(Part::is_good);
     if !is_settled || !settled.is_empty() && target.is_none() {
@@ -36,6 +38,7 @@ pub(super) fn rollback(order: &Order<'_>) -> anyhow::Result<Report> {
             (to, _) => {
                 let mut args = order.args.clone();
                 args["to"] = to.clone().into();
+                args["turn"] = hold.turn().into();
                 let cancel = order.session.cancel.clone();
                 Part::of(host, order.call(host, order.verb, args, cancel))
             }

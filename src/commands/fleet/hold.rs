@@ -11,7 +11,7 @@ use crate::commands::follow::QUEUE;
 use crate::decide::verdict::Verdict;
 use crate::deploy::{Scope, State, fleet};
 use crate::exit::Fault;
-use crate::host::clock::Moment;
+use crate::host::clock::{Moment, unix_ms};
 use crate::host::signals::Cancel;
 use crate::remote::Notify;
 use crate::report::v1::Report;
@@ -39,7 +39,8 @@ pub(super) fn keep(
         let hint = "try again when it is over, or wait longer with --queue; nothing was touched";
         Fault::error(why).hint(hint)
     })?;
-    session.holds();
+    let turn = fleet::next_turn(scope, state, Duration::from_millis(unix_ms()));
+    session.holds(turn.map_err(Fault::error)?);
     while !session.cancel.sleep(PATIENCE) {}
     Ok(session.report(Verdict::Pass, "the hosts are free again"))
 }
@@ -48,17 +49,17 @@ pub(super) fn keep(
 #[derive(Debug)]
 pub(super) struct Hold {
     now: Arc<Mutex<Now>>,
-    /// How often they had become so, when it was last known that nobody else had changed them.
-    trusted: Cell<u32>,
+    /// The turn that was known when it was asked last.
+    known: Cell<u64>,
 }
 
 /// How it stands.
 #[derive(Debug)]
 enum Now {
-    /// They are asked for, after they were held so many times.
-    Asking(u32),
-    /// They are held, and have been so many times.
-    Held(u32),
+    /// They are asked for.
+    Asking,
+    /// They are held, in this turn.
+    Held(u64),
     /// Why that is given up.
     GivenUp(Option<anyhow::Error>),
 }
@@ -66,10 +67,10 @@ enum Now {
 /// Whether they have been held all the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Since {
-    /// Since it was last known that nobody else had changed them.
+    /// Since it was asked last.
     Ever,
-    /// Only now again, this many times in all: others may have changed them.
-    Again(u32),
+    /// Only now again: others may have changed them.
+    Again,
 }
 
 /// Does something while the hosts are this caller's to change.
@@ -80,13 +81,16 @@ pub(super) fn holding(
     order: &Order<'_>,
     what: impl FnOnce(&Hold) -> anyhow::Result<Report>,
 ) -> anyhow::Result<Report> {
-    let now = Arc::new(Mutex::new(Now::Asking(0)));
-    let hold = Hold { now: now.clone(), trusted: Cell::new(1) };
+    let now = Arc::new(Mutex::new(Now::Asking));
+    let hold = Hold { now: now.clone(), known: Cell::new(0) };
     let release = Cancel::default();
     std::thread::scope(|scope| {
         scope.spawn(|| ask_for(order, &now, &release));
         let first = hold.until_held(Some(&order.session.cancel));
-        let result = first.and_then(|_| what(&hold));
+        let result = first.and_then(|turn| {
+            hold.known.set(turn);
+            what(&hold)
+        });
         release.set("SIGTERM");
         result
     })
@@ -98,21 +102,16 @@ fn ask_for(order: &Order<'_>, now: &Arc<Mutex<Now>>, release: &Cancel) {
     let mut lost: Option<Moment> = None;
     loop {
         let held = now.clone();
-        let notify: Notify = Arc::new(move || {
-            let mut now = lock(&held);
-            if let Now::Asking(times) = *now {
-                *now = Now::Held(times + 1);
-            }
-        });
+        let notify: Notify = Arc::new(move |turn| *lock(&held) = Now::Held(turn));
         let error = match order.hold(notify, release.clone()) {
             Ok(report) => Fault::error(report.summary).into(),
             Err(error) => error,
         };
         let mut now = lock(now);
         match *now {
-            Now::Held(times) => {
+            Now::Held(_) => {
                 (pause, lost) = (PAUSES.0, Some(Moment::now()));
-                *now = Now::Asking(times);
+                *now = Now::Asking;
             }
             _ if lost.is_some_and(|lost| lost.elapsed() < PATIENCE) => {
                 pause = (pause * 2).min(longest);
@@ -134,33 +133,33 @@ fn lock(now: &Mutex<Now>) -> MutexGuard<'_, Now> {
 }
 
 impl Hold {
-    /// Waits until they are held, and tells whether they were all the time.
+    /// The turn that was known when it was asked last.
+    pub(super) fn turn(&self) -> u64 {
+        self.known.get()
+    }
+
+    /// Waits until they are held, and tells in which turn, and whether they were all the time.
     ///
     /// # Errors
     /// When they cannot be had any more.
-    pub(super) fn since(&self) -> anyhow::Result<Since> {
-        let times = self.until_held(None)?;
-        match self.trusted.get() == times {
-            true => Ok(Since::Ever),
-            false => Ok(Since::Again(times)),
+    pub(super) fn since(&self) -> anyhow::Result<(u64, Since)> {
+        let turn = self.until_held(None)?;
+        match self.known.replace(turn) == turn {
+            true => Ok((turn, Since::Ever)),
+            false => Ok((turn, Since::Again)),
         }
     }
 
-    /// Says that nobody else had changed them until they were held this many times.
-    pub(super) fn trust(&self, times: u32) {
-        self.trusted.set(times);
-    }
-
-    fn until_held(&self, cancel: Option<&Cancel>) -> anyhow::Result<u32> {
+    fn until_held(&self, cancel: Option<&Cancel>) -> anyhow::Result<u64> {
         let nobody = Cancel::default();
         loop {
             match &mut *lock(&self.now) {
-                Now::Held(times) => return Ok(*times),
+                Now::Held(turn) => return Ok(*turn),
                 Now::GivenUp(why) => {
                     let gone = || Fault::error("the hosts cannot be held any more").into();
                     return Err(why.take().unwrap_or_else(gone));
                 }
-                Now::Asking(_) => {}
+                Now::Asking => {}
             }
             if let Some(signal) = cancel.and_then(Cancel::reason) {
                 return Err(Fault::error(format!("left by {signal}; nothing was begun")).into());

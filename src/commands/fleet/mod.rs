@@ -3,6 +3,7 @@
 
 mod across;
 mod back;
+mod follow;
 mod hold;
 mod summary;
 mod voice;
@@ -28,6 +29,8 @@ const MEMBER: &str = "fleet";
 /// A deployment over several hosts, as each of them is told of it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Fleet {
+    /// The caller's turn at the hosts.
+    turn: u64,
     id: String,
     hosts: Vec<String>,
 }
@@ -41,7 +44,7 @@ impl Fleet {
             hosts: self.hosts.clone(),
             before: begun.live.as_ref().map(|live| live.version.clone()),
         };
-        fleet::begin(&site.scope, &site.state, &mark).map_err(|why| {
+        fleet::begin(&site.scope, &site.state, self.turn, &mark).map_err(|why| {
             let hint = "nothing was touched here; `waveoff status` tells of all hosts, and \
                         `waveoff recover` finishes what is open";
             Fault::error(why).hint(hint).into()
@@ -55,12 +58,16 @@ impl Fleet {
 pub(super) enum Question {
     /// The right to change all hosts is wanted, in this one's name for them, until the connection ends.
     Hold,
-    /// What is live here, and is one open? After what was interrupted here is finished.
-    Tell,
-    /// The one with this id is taken over: nothing of it begins here any more.
-    Close(String),
-    /// The one with this id is over everywhere.
-    Over(String),
+    /// What is live here, and is one open? In this turn: nothing of an earlier one is begun here any
+    /// more. After what was interrupted here is finished.
+    Tell(u64),
+    /// A deployment is over everywhere.
+    Over {
+        /// The caller's turn at the hosts.
+        turn: u64,
+        /// Its id.
+        id: String,
+    },
 }
 
 /// What a host tells of itself, as it travels.
@@ -84,13 +91,13 @@ impl Question {
         let said = |text: &str| session.report(Verdict::Pass, text);
         let mut report = match self {
             Question::Hold => return hold::keep(session, &scope, &state, queue),
-            Question::Tell => recover()?,
-            Question::Close(id) => {
-                fleet::close(&scope, &state, id).map_err(Fault::error)?;
-                said("it is taken over")
+            Question::Tell(turn) => {
+                // First, so that what is not begun by now never is.
+                fleet::hear(&scope, &state, *turn).map_err(Fault::error)?;
+                recover()?
             }
-            Question::Over(id) => {
-                fleet::end(&scope, &state, id).map_err(Fault::error)?;
+            Question::Over { turn, id } => {
+                fleet::end(&scope, &state, *turn, id).map_err(Fault::error)?;
                 said("it is over everywhere")
             }
         };
@@ -108,5 +115,5 @@ fn member(host: &str, report: &Report) -> anyhow::Result<Member> {
     let Told { live, kept } = serde_json::from_str(text).map_err(|error| {
         Fault::error(format!("{host}: what it tells of itself cannot be read: {error}"))
     })?;
-    Ok(Member { host: host.to_owned(), live, mark: kept.open, closed: kept.closed })
+    Ok(Member { host: host.to_owned(), live, mark: kept.open })
 }

@@ -3,6 +3,7 @@
 use crate::commands::Session;
 use crate::config::ssh::Address;
 use crate::decide::fleet::Member;
+use crate::decide::fleet::course::Landed;
 use crate::decide::verdict::Verdict;
 use crate::exit::{Exit, classify};
 use crate::report::v1::{Report, Step};
@@ -82,11 +83,6 @@ impl Part {
         Self::said(&member.host, Kind::Forward, Exit::Pass, summary)
     }
 
-    /// The host.
-    pub(super) fn host(&self) -> &str {
-        &self.host
-    }
-
     /// The release that was brought back there.
     pub(super) fn target(&self) -> Option<&str> {
         self.report.as_ref()?.deployment.as_ref()?.target_version.as_deref()
@@ -97,14 +93,19 @@ impl Part {
         self.exit == Exit::Pass.code()
     }
 
-    /// Whether the release is live there because of this.
-    pub(super) fn has_changed(&self) -> bool {
+    /// What became of the release there.
+    pub(super) fn landed(&self) -> Landed {
         let deployment = self.report.as_ref().and_then(|report| report.deployment.as_ref());
-        self.is_good() && deployment.is_some_and(|deployment| deployment.mutated)
+        match self.is_good() {
+            true if deployment.is_some_and(|deployment| deployment.mutated) => Landed::Changed,
+            true => Landed::Already,
+            false if self.is_unknown() => Landed::Unknown,
+            false => Landed::Not,
+        }
     }
 
     /// Whether nobody knows how it ended there.
-    pub(super) fn is_unknown(&self) -> bool {
+    fn is_unknown(&self) -> bool {
         self.report.is_none() && !self.summary.starts_with("nothing was touched")
     }
 

@@ -10,7 +10,7 @@ fn mark(before: Option<&str>) -> Mark {
 }
 
 fn member(host: &str, live: &str, mark: Option<Mark>) -> Member {
-    Member { host: host.into(), live: Some(live.into()), mark, closed: Vec::new() }
+    Member { host: host.into(), live: Some(live.into()), mark }
 }
 
 /// The hosts that get something back.
@@ -94,14 +94,6 @@ fn d11_marks_of_different_deployments_are_finished_one_after_the_other() {
 }
 
 #[test]
-fn d11_it_is_closed_when_it_is_on_every_host() {
-    let closed = |host: &str| Member { closed: vec!["f1".into()], ..member(host, "v1", None) };
-    assert!(is_closed(&[closed("a"), closed("b")], "f1"));
-    assert!(!is_closed(&[closed("a"), closed("b")], "f2"));
-    assert!(!is_closed(&[closed("a"), member("b", "v1", None)], "f1"));
-}
-
-#[test]
 fn d11_whoever_was_out_of_reach_goes_on_only_when_all_is_as_he_left_it() {
     let before = [member("a", "v1", None), member("b", "v1", None)];
     let done = member("a", "v2", Some(mark(Some("v1"))));
@@ -110,8 +102,6 @@ fn d11_whoever_was_out_of_reach_goes_on_only_when_all_is_as_he_left_it() {
     assert!(still(std::slice::from_ref(&done)));
     // One that has failed is back, and has its mark.
     assert!(still(&[done.clone(), member("b", "v1", Some(mark(Some("v1"))))]));
-    let taken = Member { closed: vec!["f1".into()], ..done.clone() };
-    assert!(!still(&[taken, member("b", "v1", None)]));
     assert!(!still(&[member("a", "v1", Some(mark(Some("v1")))), member("b", "v1", None)]));
     assert!(!still(&[member("a", "v2", None), member("b", "v1", None)]));
     assert!(!still(&[done.clone(), member("b", "v3", None)]));

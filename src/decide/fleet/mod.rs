@@ -1,6 +1,8 @@
 //! One release on several hosts: when a deployment over them was interrupted, what makes them all
 //! old or all new. Each host keeps a mark of it until somebody has seen the end.
 
+pub mod course;
+
 use serde::{Deserialize, Serialize};
 
 /// What a host keeps of a deployment over several hosts, until that is over everywhere.
@@ -25,8 +27,6 @@ pub struct Member {
     pub live: Option<String>,
     /// The deployment over several hosts that it knows no end of.
     pub mark: Option<Mark>,
-    /// The ids of those that somebody has taken over: nothing of them begins there any more.
-    pub closed: Vec<String>,
 }
 
 impl Member {
@@ -36,10 +36,6 @@ impl Member {
 
     fn is_marked(&self, id: &str) -> bool {
         self.mark.as_ref().is_some_and(|mark| mark.id == id)
-    }
-
-    fn is_closed(&self, id: &str) -> bool {
-        self.closed.iter().any(|closed| closed == id)
     }
 }
 
@@ -62,23 +58,8 @@ pub enum Finish {
     },
 }
 
-impl Finish {
-    /// The deployment's mark.
-    pub fn mark(&self) -> &Mark {
-        match self {
-            Self::AllNew { mark } | Self::BringBack { mark, .. } => mark,
-        }
-    }
-}
-
-/// Whether nothing of a deployment can begin on any of them any more: only then is what they tell of
-/// it the whole of it.
-pub fn is_closed(members: &[Member], id: &str) -> bool {
-    members.iter().all(|member| member.is_closed(id))
-}
-
-/// Whether a deployment is still in the hands of whoever began it, who may have been out of reach: it
-/// has not been taken over, the hosts that are done have it, and the others are as they were `before`.
+/// Whether a deployment is still in the hands of whoever began it, who may have been out of reach: the
+/// hosts that are done have it, and the others are as they were `before`.
 pub fn is_own_still(members: &[Member], id: &str, done: &[&str], before: &[Member]) -> bool {
     let is_as_left = |member: &Member| match done.contains(&member.host.as_str()) {
         true => member.is_marked(id) && member.mark.as_ref().is_some_and(|m| member.has_it(m)),
@@ -87,7 +68,7 @@ pub fn is_own_still(members: &[Member], id: &str, done: &[&str], before: &[Membe
             member.mark.as_ref().is_none_or(|mark| mark.id == id) && before.iter().any(is_as_before)
         }
     };
-    members.iter().all(|member| !member.is_closed(id) && is_as_left(member))
+    members.iter().all(is_as_left)
 }
 
 /// What finishes an interrupted deployment; none when there is none. All members must have been
@@ -115,5 +96,6 @@ pub fn finish(members: &[Member]) -> Option<Finish> {
 }
 
 #[cfg(test)]
-#[path = "fleet_tests.rs"]
+mod simulation;
+#[cfg(test)]
 mod tests;
