@@ -118,8 +118,9 @@ impl Compose {
         };
         let images = known.images.iter().map(image).collect();
         let snapshot = self.snapshot(order.release, &known, images, digest);
-        self.hold(&snapshot, &there)?;
+        // First of all it is known what is held, so that it is let go of though we were killed here.
         self.snapshots.keep(&snapshot, &self.sources()).map_err(|error| self.unwritten(&error))?;
+        self.hold(&snapshot, &there)?;
         self.let_go(&snapshot, &there, commands);
         // One image may be known by several digests: that by which it was asked for counts, too.
         let asked = known.images.into_values().filter(|image| image.contains("@sha256:"));

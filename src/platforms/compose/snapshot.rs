@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::model::Kinds;
 use crate::decide::history::Release;
-use crate::host::files;
+use crate::host::{files, folders};
 use crate::platforms::Trouble;
 
 /// What stands before the digest of a snapshot among those of its release.
@@ -81,7 +81,7 @@ impl Snapshots {
         let version = &release.version;
         for digest in release.digests.iter().filter_map(|digest| digest.strip_prefix(DIGEST)) {
             let folder = self.folder_of(version, &key_of(digest));
-            if files::exists(folder.join("images.json")) {
+            if is_whole(&folder) {
                 return read(&folder).map_err(|why| {
                     Trouble::new(format!("what was kept of {version} cannot be read: {why}"))
                 });
@@ -165,9 +165,7 @@ impl Snapshots {
     pub(super) fn keys(&self) -> BTreeSet<String> {
         let names = files::names(&self.folder).unwrap_or_default();
         let all = names.iter().filter_map(|name| name.rsplit_once('-'));
-        let own = all.filter(|(version, key)| {
-            files::exists(self.folder_of(version, key).join("images.json"))
-        });
+        let own = all.filter(|(version, key)| is_whole(&self.folder_of(version, key)));
         own.map(|(_, key)| key.to_owned()).collect()
     }
 
@@ -180,16 +178,23 @@ impl Snapshots {
         kept.map(|kept| kept.images.into_values().collect()).unwrap_or_default()
     }
 
-    /// Forgets those whose keys are not among `kept`.
+    /// Forgets those whose keys are not among `kept`, and those that were never written whole.
     ///
     /// # Errors
     /// When a folder is there and cannot be read or removed.
     pub(super) fn forget(&self, is_kept: impl Fn(&str) -> bool) -> std::io::Result<()> {
         for name in files::names(&self.folder)? {
-            let Some((version, key)) = name.rsplit_once('-') else { continue };
+            let Some((version, key)) = name.rsplit_once('-').filter(|(_, key)| is_key(key)) else {
+                continue;
+            };
             let folder = self.folder_of(version, key);
-            if !is_kept(key) && files::exists(folder.join("images.json")) {
-                files::remove_folder(folder)?;
+            let is_kept = if is_whole(&folder) { is_kept(key) } else { has_components(&folder)? };
+            if !is_kept {
+                folders::remove(&folder)?;
+            }
+            let of_all = self.folder.join(&name);
+            if of_all != folder && files::names(&of_all)?.is_empty() {
+                folders::remove(&of_all)?;
             }
         }
         Ok(())
@@ -199,6 +204,20 @@ impl Snapshots {
 /// The part of a digest that is in names.
 pub(super) fn key_of(digest: &str) -> String {
     digest.chars().take(DIGITS).filter(char::is_ascii_alphanumeric).collect()
+}
+
+fn is_key(text: &str) -> bool {
+    text.len() == DIGITS && text.chars().all(|c| c.is_ascii_hexdigit())
+}
+
+/// Whether all of a snapshot is in a folder: what is written last is there.
+fn is_whole(folder: &Path) -> bool {
+    files::exists(folder.join("images.json"))
+}
+
+/// Whether a folder is that of several components, as it was when the service had them.
+fn has_components(folder: &Path) -> std::io::Result<bool> {
+    Ok(files::names(folder)?.iter().any(|name| is_whole(&folder.join(name))))
 }
 
 fn read(folder: &Path) -> Result<Snapshot, String> {
@@ -213,3 +232,7 @@ fn read(folder: &Path) -> Result<Snapshot, String> {
         ..images.map_err(|error| parse("images.json", error))?
     })
 }
+
+#[cfg(test)]
+#[path = "snapshot_tests.rs"]
+mod tests;
