@@ -238,7 +238,8 @@ fn conclude(session: &Session, run: &Run, end: End) -> anyhow::Result<Report> {
     Ok(report)
 }
 
-fn died(run: &Run) -> String {
+/// That an engine was ended, and what it said when it broke.
+pub(super) fn died(run: &Run) -> String {
     let said = files::read_text(run.errors()).unwrap_or_default();
     let said = said.lines().next().map(|line| format!(" ({line})")).unwrap_or_default();
     format!("the engine of run {} was ended{said}", run.id)

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use super::engine::{Commission, Engine, Task};
+use super::engine::{Commission, Engine, Task, end_of};
 use super::site::{Site, SiteArgs};
 use super::{Output, Session, Verb, ending, fleet, follow, transact};
 use crate::config::pipeline::LedgerSpec;
@@ -16,6 +16,7 @@ use crate::deploy::runs::{self, End, Run};
 use crate::deploy::{Scope, State, slots};
 use crate::exit::{Fault, classify};
 use crate::host::{detach, files};
+use crate::platforms;
 use crate::report::v1::Report;
 
 /// Arguments of `recover`.
@@ -135,7 +136,9 @@ impl Recover {
 fn needs(scope: &Scope, state: &State) -> anyhow::Result<bool> {
     let expired = slots::expired(scope, state).is_ok_and(|expired| expired.is_empty());
     let clean = runs::leftovers(scope, state).is_ok_and(|left| left.is_empty())
-        && !lock::is_littered(scope, state)?;
+        && !lock::is_littered(scope, state)?
+        && !platforms::is_littered(&state.folder(scope))
+        && runs::abandoned(scope, state)?.is_empty();
     Ok(!runs::unfinished(scope, state)?.is_empty() || !expired || !clean)
 }
 
@@ -157,11 +160,42 @@ pub(super) fn unfinished(
     for file in runs::leftovers(&site.scope, &site.state).unwrap_or_default() {
         files::remove(file).unwrap_or_default();
     }
+    platforms::sweep(&site.state.folder(&site.scope)).unwrap_or_default();
+    for run in runs::abandoned(&site.scope, &site.state)? {
+        bury(session, &run)?;
+    }
     let mut reports = Vec::new();
     for run in runs::unfinished(&site.scope, &site.state)? {
         reports.extend(finish(session, site, held, &run)?);
     }
     Ok(reports)
+}
+
+/// Ends a run that never began anything: the command that it had running goes, and so do the secrets
+/// that it was given.
+fn bury(session: &Session, run: &Run) -> anyhow::Result<()> {
+    let commission = Commission::of(run);
+    orphaned(session, run)?;
+    let why = Fault::error(format!("{}; nothing had begun", follow::died(run))).hint("try again");
+    run.ended(&end_of(session, Err(why.into())))?;
+    // What cannot be read can tell nobody anything.
+    if let Ok(commission) = commission {
+        commission.forget(run);
+    }
+    Ok(())
+}
+
+/// Ends the command that a dead engine had running.
+fn orphaned(session: &Session, run: &Run) -> anyhow::Result<()> {
+    let orphan = end_orphan(&run.command()).map_err(|error| {
+        Fault::error(format!("the command that run {} left behind: {error}", run.id))
+            .hint("end it by hand, and try again; nothing was touched")
+    })?;
+    if let Some(pid) = orphan {
+        session
+            .say(&format!("          | the command that it left behind was ended: process {pid}"));
+    }
+    Ok(())
 }
 
 /// Finishes one run, with the configuration that it was begun with.
@@ -175,6 +209,7 @@ fn finish(session: &Session, own: &Site, held: &Held, run: &Run) -> anyhow::Resu
     // Where it is gone, commands with paths of their own still work.
     detach::enter(&commission.folder).unwrap_or_default();
     let report = in_its_place(session, &place, held, run, &commission);
+    commission.forget(run);
     detach::enter(&here)?;
     report
 }
@@ -186,14 +221,7 @@ fn in_its_place(
     run: &Run,
     commission: &Commission,
 ) -> anyhow::Result<Option<Report>> {
-    let orphan = end_orphan(&run.command()).map_err(|error| {
-        Fault::error(format!("the command that run {} left behind: {error}", run.id))
-            .hint("end it by hand, and try again; nothing was touched")
-    })?;
-    if let Some(pid) = orphan {
-        session
-            .say(&format!("          | the command that it left behind was ended: process {pid}"));
-    }
+    orphaned(session, run)?;
     let site = place.of(commission.loaded()?)?;
     let telling = site.telling(session)?;
     // A damaged ledger stops everything; one that is far away and silent does not keep what is half

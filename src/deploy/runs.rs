@@ -105,6 +105,24 @@ pub fn unfinished(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
     Ok(found)
 }
 
+/// The runs whose engine was killed before it began anything, and which nobody has ended yet: what
+/// they were told and what they had running may be there still.
+///
+/// # Errors
+/// When a journal cannot be read or is damaged.
+pub fn abandoned(scope: &Scope, state: &State) -> anyhow::Result<Vec<Run>> {
+    let mut found = Vec::new();
+    for run in all(scope, state)? {
+        let is_commissioned = files::exists(run.commission()) && run.end().is_none();
+        // An engine lives until its end is written: it is looked for before that.
+        let is_dead = is_commissioned && run.engine().is_none() && run.end().is_none();
+        if is_dead && run.transaction()?.is_none() {
+            found.push(run);
+        }
+    }
+    Ok(found)
+}
+
 /// Removes the oldest runs that are over.
 pub fn prune(scope: &Scope, state: &State) {
     let Ok(all) = all(scope, state) else { return };

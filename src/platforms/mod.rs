@@ -6,6 +6,8 @@ mod compose;
 mod process;
 mod systemd;
 
+use std::path::Path;
+
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::transaction::TransactionSpec;
 use crate::config::values::{Argv, Secret};
@@ -18,6 +20,20 @@ use crate::deploy::{Scope, State};
 use crate::exit::Fault;
 use crate::host::process::Started;
 use crate::report::v1::Response;
+
+/// Whether somebody who was killed left a registry's login below a state folder.
+pub fn is_littered(folder: &Path) -> bool {
+    compose::has_login(folder)
+}
+
+/// Removes a registry's login that somebody who was killed left below a state folder. Whoever does
+/// so has the lock.
+///
+/// # Errors
+/// When it is there and cannot be removed.
+pub fn sweep(folder: &Path) -> std::io::Result<()> {
+    compose::sweep(folder)
+}
 
 /// A release to start, in place of another one.
 #[derive(Debug, Clone, Copy)]

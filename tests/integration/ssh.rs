@@ -176,6 +176,33 @@ fn d11_secrets_are_in_no_argument_and_in_no_file_of_a_run_that_is_over() {
 }
 
 #[test]
+fn d11_secrets_of_engines_that_were_killed_are_gone_when_their_story_is_over() {
+    let Some(far) = Far::new(FILE) else { return };
+    far.deploy("v1").run().expect_code(0);
+    // One is at work, and the other one waits in line and has not begun anything.
+    let callers = [far.waiting("v3"), far.deploy("v4").start().0];
+    let kept = || holding(&far.state(), SECRET);
+    let runs = || kept().into_iter().map(|file| file.with_file_name("alive"));
+    far.until("both have their commission", || runs().filter(|alive| alive.exists()).count() == 2);
+    // Nobody is there who would have it finished at once.
+    for caller in callers {
+        signal(&caller, "-KILL");
+        drop(caller.wait_with_output());
+    }
+    for alive in runs() {
+        let owner = std::fs::read_to_string(alive).unwrap();
+        far.host.ran(&format!("kill -KILL {}", owner.split(' ').next().unwrap())).expect_code(0);
+    }
+    far.go_on();
+    assert_eq!(kept().len(), 2);
+    far.waveoff(&["recover"]).run();
+    assert_eq!(kept(), [""; 0].map(std::path::PathBuf::from));
+    let again = far.waveoff(&["recover"]).run().expect_code(0);
+    assert!(again.stdout.contains("nothing was interrupted"), "{}", again.stdout);
+    assert_eq!(far.live(), "v1");
+}
+
+#[test]
 fn d11_what_a_killed_caller_left_is_removed_by_the_next() {
     let Some(far) = Far::new(FILE) else { return };
     far.line.freeze();

@@ -12,8 +12,8 @@ use super::engine::Engine;
 use super::model::registry;
 use crate::config::compose::{ContainerEngine, RegistrySpec};
 use crate::config::values::Secret;
-use crate::host::files;
 use crate::host::process::CommandSpec;
+use crate::host::{files, folders};
 
 /// The key of Docker Hub in a Docker configuration.
 const DOCKER_HUB: &str = "https://index.docker.io/v1/";
@@ -78,15 +78,17 @@ impl Drop for Login {
     }
 }
 
+/// Whether there is a login: somebody is pulling, or was killed then.
+pub(in crate::platforms) fn has_login(below: &Path) -> bool {
+    files::exists(folder(below))
+}
+
 /// Removes the login of somebody who was killed.
 ///
 /// # Errors
 /// When it is there and cannot be removed.
-pub(super) fn sweep(below: &Path) -> io::Result<()> {
-    match files::exists(folder(below)) {
-        true => files::remove_folder(folder(below)),
-        false => Ok(()),
-    }
+pub(in crate::platforms) fn sweep(below: &Path) -> io::Result<()> {
+    folders::remove(&folder(below))
 }
 
 fn folder(below: &Path) -> PathBuf {

@@ -28,6 +28,7 @@ use crate::exit::Fault;
 use crate::host::files;
 use crate::host::process::Started;
 use engine::{Container, Engine};
+pub(super) use login::{has_login, sweep};
 use model::{Kinds, wrong};
 use snapshot::Snapshots;
 
