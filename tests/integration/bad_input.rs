@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::MetadataExt as _;
 use std::time::{Duration, Instant};
 
+use crate::crash_kills::Victim as _;
 use crate::crash_router::Balancer;
 use crate::crash_world::{Platform, Shop};
 use crate::harness::Ran;

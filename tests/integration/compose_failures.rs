@@ -16,6 +16,17 @@ checks:
 ";
 
 /// The shop in place, with v1 live and a setting that a deployment has from `.env`.
+fn with_v1(name: &str, watch: &str) -> Option<ComposeWorld> {
+    let shop = in_place(name, watch)?;
+    let file = shop.read("compose.yml").replace("stop_grace_period: 5s", "stop_grace_period: 1s");
+    let file = file.replace("{ DATA: /data }", "{ DATA: /data, GREETING: \"${GREETING}\" }");
+    shop.world.write("compose.yml", &file);
+    greet(&shop, "old");
+    deploy(&shop, "v1").expect_code(0);
+    Some(shop)
+}
+
+/// The shop in place; nothing is deployed yet.
 pub(crate) fn in_place(name: &str, watch: &str) -> Option<ComposeWorld> {
     let shop = ComposeWorld::new(Engine::docker()?, name)?;
     shop.world.write(
@@ -26,11 +37,6 @@ pub(crate) fn in_place(name: &str, watch: &str) -> Option<ComposeWorld> {
              {{ watch: {watch}, interval: 100ms, failures: 2 }}\n{CHECKS}"
         ),
     );
-    let file = shop.read("compose.yml").replace("stop_grace_period: 5s", "stop_grace_period: 1s");
-    let file = file.replace("{ DATA: /data }", "{ DATA: /data, GREETING: \"${GREETING}\" }");
-    shop.world.write("compose.yml", &file);
-    greet(&shop, "old");
-    deploy(&shop, "v1").expect_code(0);
     Some(shop)
 }
 
@@ -60,7 +66,7 @@ fn runs(shop: &ComposeWorld) -> [String; 2] {
 
 #[test]
 fn d3_a_bad_release_leaves_the_old_one_with_its_images_and_environment() {
-    let Some(shop) = in_place("bad", "5s") else { return };
+    let Some(shop) = with_v1("bad", "5s") else { return };
     let (before, names, shared) = (runs(&shop), shop.all_containers(), shop.container("db"));
     assert!(before[0].contains("GREETING=old") && before[0].contains("@sha256:"), "{before:?}");
     greet(&shop, "new");
@@ -87,7 +93,7 @@ fn d3_a_bad_release_leaves_the_old_one_with_its_images_and_environment() {
 
 #[test]
 fn d3_one_that_ignores_sigterm_is_killed_after_its_grace_both_ways() {
-    let Some(shop) = in_place("deaf", "0s") else { return };
+    let Some(shop) = with_v1("deaf", "0s") else { return };
     shop.publish("deaf");
     deploy(&shop, "deaf").expect_code(0);
     assert_eq!(shop.world.version().as_deref(), Some("deaf"));
@@ -104,7 +110,7 @@ fn d3_one_that_ignores_sigterm_is_killed_after_its_grace_both_ways() {
 
 #[test]
 fn d11_a_target_that_the_registry_lost_is_still_here_or_nothing_is_begun() {
-    let Some(shop) = in_place("lost", "0s") else { return };
+    let Some(shop) = with_v1("lost", "0s") else { return };
     let old = "v1.7.3";
     images::load_another(shop.engine, old);
     shop.publish(old);

@@ -13,15 +13,17 @@ checks:
     expect: [{ status: 200 }, { version: { header: X-Version } }]
 ";
 
-/// The shop in slots behind nginx with its worker in place, and v1 live.
-pub(crate) fn behind_nginx(name: &str) -> Option<(ComposeWorld, Router)> {
+/// The shop in slots behind nginx, with its worker in place, and the slots' ports; nothing is
+/// deployed yet.
+pub(crate) fn in_slots(name: &str, watch: &str) -> Option<(ComposeWorld, [u16; 2], Router)> {
     let (ports, public) = ([closed_port(), closed_port()], closed_port());
     let router = Router::new(Balancer::Nginx, &ports, public)?;
     let mut shop = ComposeWorld::new(Engine::docker()?, name)?;
     let config = format!(
         "version: 1\nservice: shop\nenvironment: {name}\nplatform:\n  compose: \
          {{ switch: [web], restart: [worker], shared: [db, cache] }}\nstrategy:\n  blue-green: \
-         {{ slots: {{ blue: {}, green: {} }}, watch: 0s, drain: 0s }}\n{}\
+         {{ slots: {{ blue: {}, green: {} }}, watch: {watch}, interval: 100ms, \
+         failures: 2, drain: 0s }}\n{}\
          public: http://127.0.0.1:{public}\n{CHECKS}",
         ports[0],
         ports[1],
@@ -29,8 +31,7 @@ pub(crate) fn behind_nginx(name: &str) -> Option<(ComposeWorld, Router)> {
     );
     shop.world.write("waveoff.yml", &config);
     shop.world.port = public;
-    deploy(&shop, "v1");
-    Some((shop, router))
+    Some((shop, ports, router))
 }
 
 fn deploy(shop: &ComposeWorld, version: &str) {
@@ -42,7 +43,8 @@ fn deploy(shop: &ComposeWorld, version: &str) {
 
 #[test]
 fn d4_data_survive_ten_rounds_and_nothing_is_left_of_them() {
-    let Some((shop, _router)) = behind_nginx("rounds") else { return };
+    let Some((shop, _, _router)) = in_slots("rounds", "0s") else { return };
+    deploy(&shop, "v1");
     shop.publish("v3");
     shop.sql("CREATE TABLE orders (id int)");
     let shared = [shop.container("db"), shop.container("cache")];

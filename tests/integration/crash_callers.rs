@@ -3,6 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use crate::crash_kills::Victim as _;
 use crate::crash_router::Balancer;
 use crate::crash_world::{Platform, Shop, code_of, kill};
 use crate::harness::{Ran, signal};

@@ -1,5 +1,6 @@
 //! Engines that are killed by the very commands that they run, and commands that go on alone.
 
+use crate::crash_kills::Victim as _;
 use crate::crash_router::Balancer;
 use crate::crash_world::{Platform, Shop};
 

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::crash_kills::Victim as _;
 use crate::crash_world::{Platform, Shop};
 use crate::parts::skip;
 

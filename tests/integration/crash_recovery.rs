@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use crate::crash_kills::{Victim as _, full};
 use crate::crash_router::Balancer;
-use crate::crash_world::{Platform, Shop, full, kill};
+use crate::crash_world::{Platform, Shop, kill};
 use crate::parts::part;
 
 /// A caller with its engines, all of them killed at the Nth such call of each. What they start goes

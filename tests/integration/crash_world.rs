@@ -2,16 +2,13 @@
 //! half done: one release answers, nothing is left over, and the ledger agrees.
 
 use std::fs;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use serde_json::Value;
-
+use crate::crash_kills::{Running, Victim, quiet};
 use crate::crash_router::{Balancer, Router};
 use crate::crash_scripts::SCRIPTS;
-use crate::deploy_world::{World, sample_service};
+use crate::deploy_world::{World, sample_service, version_at};
 use crate::harness::{Program, closed_port};
 use crate::manager::Manager;
 
@@ -35,15 +32,6 @@ pub(crate) struct Shop {
     router: Option<Router>,
     /// The port of what stays outside of the slots.
     pub(crate) worker: Option<u16>,
-}
-
-/// What runs of a world besides its router.
-#[derive(Debug, Default)]
-pub(crate) struct Running {
-    /// Programs of ours, by process id.
-    pub(crate) ours: Vec<u32>,
-    /// Everything that they started.
-    pub(crate) services: Vec<u32>,
 }
 
 const PROCESS: &str = r#"
@@ -223,64 +211,15 @@ impl Shop {
         self.world.folder.path().to_owned()
     }
 
-    pub(crate) fn deploy(&self, version: &str) -> Program {
-        self.waveoff(&["deploy", "--version", version, "--allow-downgrade"])
-    }
-
-    pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
-        let program = self.world.waveoff(arguments);
-        let program = match &self.manager {
-            Some(manager) => manager.env(program),
-            None => program,
-        };
-        match &self.router {
-            Some(router) => program.env("ROUTED", &router.memory()),
-            None => program,
-        }
-    }
-
     /// A script that does more, at the line `# before` or `# after`.
     pub(crate) fn script(&self, name: &str, at: &str, more: &str) {
         let (_, text) = SCRIPTS.iter().find(|(script, _)| *script == name).unwrap();
         self.world.write(name, &text.replace(&format!("# {at}\n"), &format!("{more}\n")));
     }
 
-    /// The folders of the runs, oldest first.
-    pub(crate) fn runs(&self) -> Vec<PathBuf> {
-        let runs = fs::read_dir(self.folder().join("state/shop/production/runs"));
-        let mut runs: Vec<PathBuf> =
-            runs.into_iter().flatten().map(|run| run.unwrap().path()).collect();
-        runs.sort();
-        runs
-    }
-
-    /// What the last run said.
-    pub(crate) fn said(&self) -> String {
-        let last = self.runs().pop().unwrap_or_default();
-        fs::read_to_string(last.join("output.log")).unwrap_or_default()
-    }
-
-    /// What runs here, by the environment that everything here was started with.
+    /// What runs here.
     pub(crate) fn running(&self) -> Running {
-        let mark = format!("SHOP_DIR={}", self.folder().display());
-        let mut running = Running::default();
-        for process in fs::read_dir("/proc").unwrap().flatten() {
-            let Some(pid) = process.file_name().to_str().and_then(|pid| pid.parse().ok()) else {
-                continue;
-            };
-            let environ = fs::read(process.path().join("environ")).unwrap_or_default();
-            if !environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes()) {
-                continue;
-            }
-            let program = fs::read_link(process.path().join("exe")).unwrap_or_default();
-            let name = program.file_name().unwrap_or_default().as_bytes();
-            let list = match name {
-                b"waveoff" | b"strace" => &mut running.ours,
-                _ => &mut running.services,
-            };
-            list.push(pid);
-        }
-        running
+        Running::in_world(&self.world)
     }
 
     /// Whether a deployment was begun and not ended, as its journal tells.
@@ -307,47 +246,52 @@ impl Shop {
 
     /// Waits until no program of ours runs any more.
     pub(crate) fn quiet(&self) {
-        let started = Instant::now();
-        while !self.running().ours.is_empty() {
-            let ours = self.running().ours;
-            assert!(
-                started.elapsed() < Duration::from_secs(90),
-                "{ours:?} should end by themselves"
-            );
-            std::thread::park_timeout(Duration::from_millis(20));
-        }
+        quiet(&self.world);
     }
 
     /// The version that answers; none when nothing does.
     pub(crate) fn answers(&self, port: u16) -> Option<String> {
-        let answer = ureq::get(format!("http://127.0.0.1:{port}/version")).call().ok()?;
-        Some(answer.headers().get("X-Version")?.to_str().unwrap().to_owned())
+        version_at(port)
     }
 
-    /// The outputs of `waveoff status`, which must be content.
-    #[track_caller]
-    pub(crate) fn status(&self) -> Value {
-        self.waveoff(&["status", "--json"]).run().expect_code(0).report()["outputs"].clone()
+    pub(crate) fn schema(&self) -> String {
+        let text = fs::read_to_string(self.folder().join("home/schema")).unwrap_or_default();
+        text.trim().to_owned()
     }
 
-    /// Finishes what was interrupted, and proves that nothing is half done and nothing left over.
-    /// Gives the version that is live.
-    #[track_caller]
-    pub(crate) fn recovered(&self) -> String {
-        let ran = self.waveoff(&["recover"]).run();
-        assert!(matches!(ran.code, Some(0 | 12 | 20)), "{ran:?}");
-        let ran = self.waveoff(&["recover"]).run().expect_code(0);
-        assert!(ran.stdout.contains("nothing was interrupted"), "{}", ran.stdout);
-        self.proven()
+    fn processes(&self, pids: &[u32]) -> String {
+        let line = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        pids.iter()
+            .map(|pid| String::from_utf8_lossy(&line(pid)).replace('\0', " ") + "\n")
+            .collect()
+    }
+}
+
+impl Victim for Shop {
+    fn world(&self) -> &World {
+        &self.world
     }
 
-    /// Proves that nothing is half done and nothing left over. Gives the version that is live.
+    fn state(&self) -> PathBuf {
+        self.folder().join("state/shop/production")
+    }
+
+    fn waveoff(&self, arguments: &[&str]) -> Program {
+        let program = self.world.waveoff(arguments);
+        let program = match &self.manager {
+            Some(manager) => manager.env(program),
+            None => program,
+        };
+        match &self.router {
+            Some(router) => program.env("ROUTED", &router.memory()),
+            None => program,
+        }
+    }
+
     #[track_caller]
-    pub(crate) fn proven(&self) -> String {
+    fn proven(&self) -> String {
         self.quiet();
-        let status = self.status();
-        let live = status["live-version"].as_str().unwrap().to_owned();
-        assert_eq!(status["lock-owner"], "", "{status}");
+        let live = self.live();
         // nginx takes a configuration a moment after it was told to.
         self.world.until("the live version answers", |_| {
             self.answers(self.public).as_deref() == Some(live.as_str())
@@ -376,44 +320,6 @@ impl Shop {
         self.ledger_ends_with(&live);
         live
     }
-
-    pub(crate) fn schema(&self) -> String {
-        let text = fs::read_to_string(self.folder().join("home/schema")).unwrap_or_default();
-        text.trim().to_owned()
-    }
-
-    #[track_caller]
-    fn ledger_ends_with(&self, live: &str) {
-        let text = fs::read_to_string(self.world.ledger_file()).unwrap();
-        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
-        match last["event"].as_str().unwrap() {
-            "verified" | "failed" => {}
-            "rolled-back" => assert_eq!(last["to"]["version"], live),
-            other => panic!("the ledger ends with {other}"),
-        }
-    }
-
-    /// Nothing that only a deployment on its way needs is there any more.
-    #[track_caller]
-    pub(crate) fn no_residue(&self) {
-        for file in self.world.tree().keys() {
-            let name = file.rsplit('/').next().unwrap_or_default();
-            // What was to be a release the next deployment clears away: nothing had begun yet.
-            if file.contains("/opt/releases/.") {
-                continue;
-            }
-            assert!(!name.starts_with(".waveoff-"), "a temporary file: {file}");
-            assert!(name != ".new" && !(name == "command" && file.contains("/runs/")), "{file}");
-            assert!(!file.contains("/queue/") || name == ".counter", "a ticket: {file}");
-        }
-    }
-
-    fn processes(&self, pids: &[u32]) -> String {
-        let line = |pid: &u32| fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        pids.iter()
-            .map(|pid| String::from_utf8_lossy(&line(pid)).replace('\0', " ") + "\n")
-            .collect()
-    }
 }
 
 impl Drop for Shop {
@@ -424,11 +330,6 @@ impl Drop for Shop {
             kill(*pid);
         }
     }
-}
-
-/// Whether each place to kill something at is wanted, and not some of them.
-pub(crate) fn full() -> bool {
-    std::env::var("CRASH_MATRIX").is_ok_and(|wanted| wanted == "full")
 }
 
 /// Ends a process that a test started, at once.

@@ -74,9 +74,7 @@ impl World {
 
     /// The version that answers now.
     pub(crate) fn version(&self) -> Option<String> {
-        let url = format!("http://127.0.0.1:{}/version", self.port);
-        let answer = ureq::get(url).call().ok()?;
-        Some(answer.headers().get("X-Version")?.to_str().unwrap().to_owned())
+        version_at(self.port)
     }
 
     pub(crate) fn report(&self) -> Value {
@@ -121,6 +119,12 @@ impl Drop for World {
             }
         }
     }
+}
+
+/// The version that answers on a port of this machine; none when nothing does.
+pub(crate) fn version_at(port: u16) -> Option<String> {
+    let answer = ureq::get(format!("http://127.0.0.1:{port}/version")).call().ok()?;
+    Some(answer.headers().get("X-Version")?.to_str().unwrap().to_owned())
 }
 
 pub(crate) fn finish(child: Child) -> Ran {

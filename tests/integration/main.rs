@@ -24,6 +24,7 @@ mod containers;
 mod crash_callers;
 mod crash_commands;
 mod crash_disk;
+mod crash_kills;
 mod crash_matrix;
 mod crash_recovery;
 mod crash_router;

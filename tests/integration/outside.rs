@@ -4,6 +4,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::crash_kills::Victim as _;
 use crate::crash_world::Shop;
 
 /// Writes down what is done in which order.

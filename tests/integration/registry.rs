@@ -97,6 +97,14 @@ impl Registry {
         fs::read_to_string(link.join("current/link")).ok()
     }
 
+    /// Gives what has a tag another one besides.
+    pub(crate) fn tag(&self, repository: &str, tag: &str, other: &str) {
+        let digest = self.digest(repository, tag).unwrap();
+        let link = self.repository(repository).join("_manifests/tags").join(other).join("current");
+        fs::create_dir_all(&link).unwrap();
+        fs::write(link.join("link"), digest).unwrap();
+    }
+
     /// Loses everything of a repository, as a clean-up that went too far.
     pub(crate) fn lose(&self, repository: &str) {
         fs::remove_dir_all(self.repository(repository)).unwrap();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use crate::crash_kills::Victim as _;
 use crate::crash_world::Shop;
 
 /// Kills the engine that runs a command.
@@ -17,7 +18,7 @@ fn all_run(shop: &Shop, version: &str) {
     let wanted = vec![Some(version.to_owned()); shop.ports.len()];
     assert_eq!(seen, wanted, "both parts, or none");
     assert_eq!(shop.schema(), version, "the database fits the code");
-    assert_eq!(shop.status()["live-version"], version);
+    assert_eq!(shop.live(), version);
     assert_eq!(shop.running().services.len(), shop.ports.len());
     shop.no_residue();
 }

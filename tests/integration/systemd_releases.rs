@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 
 use crate::crash_disk::Small;
+use crate::crash_kills::Victim as _;
 use crate::crash_router::Balancer;
 use crate::crash_world::{self, Platform};
 use crate::harness::Server;
