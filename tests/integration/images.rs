@@ -22,7 +22,7 @@ pub(crate) const JOB: &str = "shop-job";
 pub(crate) const PORT: u16 = 8080;
 
 /// The tags of each image, and the faults that [`WEB`] starts with.
-pub(crate) const VERSIONS: [(&str, &str); 12] = [
+pub(crate) const VERSIONS: [(&str, &str); 13] = [
     ("v1", ""),
     ("v2", ""),
     ("v3", ""),
@@ -34,6 +34,8 @@ pub(crate) const VERSIONS: [(&str, &str); 12] = [
     ("deaf", "deaf"),
     // Runs, and says that it is not well.
     ("unhealthy", "not-ready"),
+    // The same, and it takes no notice of SIGTERM.
+    ("deaf-unhealthy", "deaf,not-ready"),
     // Is alive, and its database is not.
     ("critical-down", "critical-down"),
     // Listens after three seconds.

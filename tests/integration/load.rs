@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::harness::{closed_port, serve};
 
 /// Cargo builds examples beside the programs.
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let programs = Path::new(env!("CARGO_BIN_EXE_waveoff")).parent().unwrap();
     let file = programs.join("examples/load");
     assert!(file.exists(), "build it first: cargo build --example load");

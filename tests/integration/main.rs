@@ -19,6 +19,7 @@ mod compose;
 mod compose_crashes;
 mod compose_failures;
 mod compose_rounds;
+mod compose_slots;
 mod compose_world;
 mod containers;
 mod crash_callers;
