@@ -16,6 +16,7 @@ mod blue_green_examples;
 mod bootstrap;
 mod capture;
 mod compose;
+mod compose_callers;
 mod compose_crashes;
 mod compose_failures;
 mod compose_rounds;

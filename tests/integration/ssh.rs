@@ -33,7 +33,7 @@ fn d11_a_release_is_deployed_rolled_back_and_told_of_on_the_host() {
 #[test]
 fn d11_the_program_is_sent_once_and_again_when_it_was_changed() {
     let own = tempfile::tempdir().unwrap();
-    let Some(far) = Far::with_cache(FILE, own.path().to_owned()) else { return };
+    let Some(far) = Far::with_cache(FILE, own.path().to_owned(), &[]) else { return };
     let first: Vec<_> = ["v1", "v1"].map(|version| far.deploy(version).start().0).into();
     for child in first {
         let ran = Ran::of(child.wait_with_output().unwrap()).expect_code(0);

@@ -6,6 +6,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::deploy_world::World;
+use crate::engines::Engine;
 use crate::harness::Program;
 use crate::proxy::Proxy;
 use crate::sshd::{Sshd, USER};
@@ -57,12 +58,23 @@ impl Far {
     pub(crate) fn new(config: &str) -> Option<Self> {
         // Programs are large, and most tests are about something else than their way.
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-cache");
-        Self::with_cache(config, cache)
+        Self::with_cache(config, cache, &[])
     }
 
-    /// With a cache of its own.
-    pub(crate) fn with_cache(config: &str, cache: PathBuf) -> Option<Self> {
-        let host = Sshd::with(&[("XDG_CACHE_HOME", cache.display().to_string())])?;
+    /// With a host that has an engine for containers, and finds its programs by this path.
+    pub(crate) fn with_engine(config: &str, engine: &Engine, path: String) -> Option<Self> {
+        let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-cache");
+        Self::with_cache(config, cache, &[&[("PATH", path)], &engine.variables()[..]].concat())
+    }
+
+    /// With a cache of its own, and with what its commands are given besides.
+    pub(crate) fn with_cache(
+        config: &str,
+        cache: PathBuf,
+        variables: &[(&'static str, String)],
+    ) -> Option<Self> {
+        let cached = [("XDG_CACHE_HOME", cache.display().to_string())];
+        let host = Sshd::with(&[&cached[..], variables].concat())?;
         let world = World::with(&format!("{config}{SSH}"));
         world.write("ship.sh", SHIP);
         let line = Proxy::to(host.port);
@@ -83,8 +95,13 @@ impl Far {
 
     /// The same by another port.
     pub(crate) fn from(&self, port: u16, arguments: &[&str]) -> Program {
-        let program = Program::within("waveoff", &self.world.folder).args(arguments);
-        self.world
+        self.called_by(&self.world, port, arguments)
+    }
+
+    /// The same by a caller with another folder and home.
+    pub(crate) fn called_by(&self, caller: &World, port: u16, arguments: &[&str]) -> Program {
+        let program = Program::within("waveoff", &caller.folder).args(arguments);
+        caller
             .surroundings(program)
             .env("LINE", &port.to_string())
             .env("DEPLOY_KEY", self.host.private_key().trim_end())
