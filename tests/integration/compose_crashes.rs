@@ -17,6 +17,7 @@ use crate::compose_world::ComposeWorld;
 use crate::crash_kills::{Kills, Victim, full, quiet};
 use crate::crash_router::Router;
 use crate::deploy_world::{World, version_at};
+use crate::engines::Engine;
 use crate::harness::Program;
 use crate::images::{WEB, WORKER};
 use crate::parts::part;
@@ -326,6 +327,7 @@ fn t064_rolling_compose_is_all_old_or_all_new() {
 
 #[test]
 fn t064_blue_green_compose_is_all_old_or_all_new() {
-    let Some((shop, slots, router)) = in_slots("slain", "0s") else { return };
+    let Some(engine) = Engine::docker() else { return };
+    let Some((shop, slots, router)) = in_slots(engine, "slain", "0s") else { return };
     matrix(&Killed::new(shop, &slots, Some(router)));
 }

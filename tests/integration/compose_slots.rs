@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::compose_rounds::in_slots;
 use crate::compose_world::ComposeWorld;
 use crate::crash_router::Router;
+use crate::engines::Engine;
 use crate::harness::Ran;
 use crate::load;
 
@@ -19,7 +20,7 @@ const OUTAGE: f64 = 2_000.0;
 
 /// The shop in slots with v1 live, and a watch that sees a release which dies after three seconds.
 fn with_v1(name: &str) -> Option<(ComposeWorld, [u16; 2], Router)> {
-    let (shop, ports, router) = in_slots(name, "6s")?;
+    let (shop, ports, router) = in_slots(Engine::docker()?, name, "6s")?;
     let file = shop.read("compose.yml").replace("stop_grace_period: 5s", "stop_grace_period: 1s");
     shop.world.write("compose.yml", &file);
     // The first one needs no watching.

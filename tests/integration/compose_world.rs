@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 use crate::deploy_world::World;
-use crate::engines::Engine;
+use crate::engines::{Engine, Kind};
 use crate::harness::{Program, Ran};
 use crate::images::{WEB, WORKER};
 use crate::parts::part;
@@ -30,7 +30,10 @@ impl ComposeWorld {
         let engine = engine.with_shop().with_services()?;
         let registry = Registry::start()?;
         let world = World::with("");
-        world.write("compose.yml", COMPOSE);
+        // What Podman has of no registry is called so there.
+        let own =
+            if engine.kind == Kind::Podman { "image: localhost/shop-" } else { "image: shop-" };
+        world.write("compose.yml", &COMPOSE.replace("image: shop-", own));
         world.write("shop.env", ENV);
         let shop = Self { world, engine, registry, name: name.to_owned() };
         let own = format!(
@@ -57,9 +60,11 @@ impl ComposeWorld {
         crate::harness::read(self.world.folder.path(), name)
     }
 
-    /// `waveoff` with these arguments, in the folder, with the engine.
+    /// `waveoff` with these arguments, in the folder, with the engine and Compose for it.
     pub(crate) fn waveoff(&self, arguments: &[&str]) -> Program {
-        self.engine.surroundings(self.world.waveoff(arguments))
+        let program = self.engine.surroundings(self.world.waveoff(arguments));
+        let socket = self.engine.socket().into_iter();
+        socket.fold(program, |program, (name, value)| program.env(name, &value))
     }
 
     /// Plain Compose with these arguments, over the engine's socket, as somebody would use it

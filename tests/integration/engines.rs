@@ -149,6 +149,8 @@ impl Engine {
 
     fn config_in(&self, folder: &Path, compose: &Compose) {
         fs::create_dir_all(folder).unwrap();
+        // Podman, which reads it too, stops where it is missing.
+        fs::write(folder.join("config.json"), "{}").unwrap();
         if let Compose::In(plugins) = compose {
             std::os::unix::fs::symlink(plugins, folder.join("cli-plugins")).unwrap();
         }
