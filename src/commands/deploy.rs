@@ -125,7 +125,11 @@ Examples:
         }
         match &self.confirm {
             Some(report) => confirm::check(session, &site, &release, report)?,
-            None => drop(critical_checks(&site, &release)?),
+            // Where nothing can be started, nobody knows either where it would answer: what is told is
+            // the cause.
+            None => critical_checks(&site, &release)
+                .map(drop)
+                .or_else(|error| site.startable(&release).and(Err(error)))?,
         }
         site.telling(session)?;
         let history = site.history()?;

@@ -206,6 +206,12 @@ impl Site {
         self.parts.platform(component, slot.as_ref())?.check(&order)
     }
 
+    /// Looks whether the platforms could begin to start a release, wherever they may have to.
+    pub(super) fn startable(&self, release: &Release) -> anyhow::Result<()> {
+        let order = Order { release, previous: None, direction: Direction::Forward };
+        self.parts.traces().iter().try_for_each(|trace| trace.platform.check(&order))
+    }
+
     /// The version that serves, when that is known.
     pub(super) fn running(&self, session: &Session) -> Option<String> {
         self.parts.version(&Commands::looking(session))

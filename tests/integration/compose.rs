@@ -265,6 +265,25 @@ fn d6_what_would_lose_data_or_run_twice_is_refused_before_anything() {
 }
 
 #[test]
+fn d11_what_keeps_a_first_release_from_being_started_is_told_and_not_what_follows_from_it() {
+    let platform = "{ restart: [web, worker], shared: [store] }";
+    let Some(shop) = Shop::new("fresh", platform, CHECKS) else { return };
+    // Where the service answers is not known either then.
+    let told = |program: Program, code: i32, words: &str| {
+        let ran = program.run().expect_code(code);
+        assert!(ran.stderr.contains(words) && !ran.stderr.contains("check #1"), "{ran:?}");
+    };
+    let deploy = || shop.waveoff(&["deploy", "--version", "v1"]);
+    let nowhere = format!("unix://{}/none.sock", shop.world.folder.path().display());
+    told(deploy().env("DOCKER_HOST", &nowhere), 12, "systemctl enable --now docker");
+    std::fs::remove_file(shop.world.folder.path().join("shop.env")).unwrap();
+    told(deploy(), 2, "has to be in `upload`");
+    shop.world.write("shop.env", "COLOUR=${SHADE}\n");
+    let ran = deploy().run().expect_code(0);
+    assert!(ran.stdout.contains("the variable SHADE of the Compose file is not set"), "{ran:?}");
+}
+
+#[test]
 fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
     let platform = "{ restart: [web, worker], shared: [store], registry: \
                     { server: \"${SERVER}\", user: shop, password: \"${REGISTRY_TOKEN}\" } }";

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::model::wrong;
+use super::trouble::{refused, short, tells_only_of_gone};
 use crate::config::compose::{ComposeSpec, ContainerEngine};
 use crate::config::values::{Argv, Secret};
 use crate::decide::observation::CommandOutput;
@@ -284,23 +285,28 @@ impl Engine {
     /// # Errors
     /// When there is no answer, with the last thing that was said.
     pub(super) fn ask(&self, command: &CommandSpec) -> Result<String, Trouble> {
-        self.asked(command)?
+        self.asked(command)?.map(|(answer, _)| answer)
     }
 
-    /// The same of a question that only concerns files: what it complains of stands in them.
+    /// The same of a question that only concerns files, with what was said besides on standard error:
+    /// what it complains of stands in them.
     ///
     /// # Errors
     /// As [`Self::ask`].
-    pub(super) fn ask_of_files(&self, command: &CommandSpec) -> Result<String, Trouble> {
+    pub(super) fn ask_of_files(&self, command: &CommandSpec) -> Result<(String, String), Trouble> {
         self.asked(command)?.map_err(Trouble::mistake)
     }
 
-    /// Its answer, or its complaint.
-    fn asked(&self, command: &CommandSpec) -> Result<Result<String, Trouble>, Trouble> {
+    /// Its answer with what was said besides, or its complaint.
+    fn asked(&self, command: &CommandSpec) -> Result<Result<(String, String), Trouble>, Trouble> {
         let output = self.answer(command)?;
+        let said = String::from_utf8_lossy(&output.stderr);
         Ok(match output.code {
-            Some(0) => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-            _ => Err(refused(command, &String::from_utf8_lossy(&output.stderr))),
+            Some(0) => {
+                let answer = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+                Ok((answer, said.into_owned()))
+            }
+            _ => Err(refused(command, &said)),
         })
     }
 
@@ -340,48 +346,9 @@ impl Engine {
     }
 }
 
-/// Why a question had no answer, with the last thing that was said.
-fn refused(command: &CommandSpec, said: &str) -> Trouble {
-    let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("no answer");
-    Trouble::new(format!("{}: {}", short(&command.argv), last.trim()))
-}
-
-/// Whether all that is wrong is that some of the containers have gone since they were listed: on a
-/// machine where others come and go that is always so. Those that are there are told even so.
-fn tells_only_of_gone(said: &str) -> bool {
-    let gone = ["no such container", "no such object", "no container with name or id"];
-    let mut lines = said.lines().filter(|line| !line.trim().is_empty()).peekable();
-    lines.peek().is_some()
-        && lines.all(|line| gone.iter().any(|words| line.to_lowercase().contains(words)))
-}
-
-/// A question without its template and its many ids.
-fn short(argv: &Argv) -> String {
-    let words = argv.0.iter().filter(|word| !word.contains("{{")).take(12).cloned();
-    Argv(words.collect()).show()
-}
-
 /// A JSON document per line.
 fn lines<T: serde::de::DeserializeOwned>(text: &str) -> Result<Vec<T>, Trouble> {
     let all = text.lines().filter(|line| !line.trim().is_empty());
     let read: Result<Vec<T>, _> = all.map(serde_json::from_str).collect();
     read.map_err(|error| Trouble::new(format!("the engine's answer cannot be read: {error}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d11_containers_that_have_gone_meanwhile_are_no_error_and_everything_else_is_one() {
-        let gone =
-            "Error: No such container: 1f\nError response from daemon: No such container: 2e\n";
-        assert!(tells_only_of_gone(gone));
-        assert!(tells_only_of_gone("Error: no such object: \"1f\"\n"));
-        for said in
-            ["", "Cannot connect to the Docker daemon", &format!("{gone}permission denied\n")]
-        {
-            assert!(!tells_only_of_gone(said), "{said}");
-        }
-    }
 }

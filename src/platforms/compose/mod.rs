@@ -10,8 +10,9 @@ mod render;
 mod run;
 mod shared;
 mod snapshot;
+mod trouble;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -73,6 +74,8 @@ pub(super) struct Compose {
     snapshots: Snapshots,
     /// How often each container had been restarted when it was seen first.
     restarts: Mutex<BTreeMap<String, u32>>,
+    /// Variables that the files ask for and nobody has set.
+    unset: Mutex<BTreeSet<String>>,
 }
 
 impl Compose {
@@ -94,8 +97,8 @@ impl Compose {
         let folder = state.folder(scope);
         let snapshots = Snapshots::below(&folder, place.component.as_deref());
         let (scope, place) = (scope.clone(), place.clone());
-        let restarts = Mutex::default();
-        Ok(Self { spec, scope, place, folder, engine, snapshots, restarts })
+        let (restarts, unset) = (Mutex::default(), Mutex::default());
+        Ok(Self { spec, scope, place, folder, engine, snapshots, restarts, unset })
     }
 
     /// The Compose files, as they are named.
@@ -237,11 +240,13 @@ impl Platform for Compose {
         let checked = match (kept, order.direction) {
             (Ok(_), _) => Ok(()),
             (Err(_), Direction::Forward) => {
-                self.engine.check().and(self.know(order.release).map(drop))
+                self.engine.check().and_then(|()| self.know(order.release).map(drop))
             }
             (Err(trouble), Direction::Back) => Err(trouble),
         };
-        checked.map_err(|trouble| Fault::usage(trouble.reason).into())
+        checked.map_err(|trouble| Fault::usage(trouble.reason))?;
+        // None of that asks whether the engine answers.
+        self.here().map(drop).map_err(|trouble| Fault::error(trouble.reason).into())
     }
 
     fn prepare(&self, order: &Order<'_>, commands: &Commands<'_>) -> Result<Vec<String>, Trouble> {

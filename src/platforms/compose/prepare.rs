@@ -102,6 +102,7 @@ impl Compose {
             let hashes = hashes.join().unwrap_or_default();
             checked.join().unwrap_or(Ok(())).and(known).map(|known| (known, hashes))
         })?;
+        self.tell_unset(commands);
         let there = self.engine.containers(&[])?;
         self.tell_changed(&known, &hashes, &there, commands);
         self.fits(&known, &there)?;

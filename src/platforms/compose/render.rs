@@ -1,9 +1,13 @@
 //! The model that Compose makes of the files of today.
 
+use std::collections::BTreeSet;
+use std::sync::PoisonError;
+
 use serde_json::Value;
 
 use super::Compose;
 use crate::decide::history::Release;
+use crate::deploy::commands::Commands;
 use crate::host::process::CommandSpec;
 use crate::platforms::Trouble;
 
@@ -37,9 +41,19 @@ impl Compose {
         }
     }
 
+    /// Says which variables of the files are empty because nobody has set them.
+    pub(super) fn tell_unset(&self, commands: &Commands<'_>) {
+        for name in self.unset.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            commands.session.say(&format!(
+                "          | the variable {name} of the Compose file is not set, and empty"
+            ));
+        }
+    }
+
     fn rendered(&self, release: &Release, project: Option<&str>) -> Result<Value, Trouble> {
         let command = self.rendering(release, project, &["config", "--format", "json"])?;
-        let text = self.engine.ask_of_files(&command)?;
+        let (text, said) = self.engine.ask_of_files(&command).map_err(told_what_travels)?;
+        self.unset.lock().unwrap_or_else(PoisonError::into_inner).extend(unset(&said));
         let read = serde_json::from_str(&text);
         read.map_err(|error| Trouble::new(format!("{}: {error}", command.argv.show())))
     }
@@ -64,5 +78,46 @@ impl Compose {
         command.env.retain(|(name, _)| name != "COMPOSE_PROFILES");
         command.env.extend(self.variables(release));
         Ok(command)
+    }
+}
+
+/// The variables of which Compose says that nobody has set them, and that it takes them for empty.
+fn unset(said: &str) -> BTreeSet<String> {
+    let plain = said.replace('\\', "");
+    let named = plain.lines().filter_map(|line| {
+        let (before, _) = line.split_once("\" variable is not set")?;
+        Some(before.rsplit_once('"')?.1.to_owned())
+    });
+    named.collect()
+}
+
+/// Somebody whose Compose file is elsewhere finds all of its files at home, and some of them missing
+/// there.
+fn told_what_travels(trouble: Trouble) -> Trouble {
+    let missing = ["not found", "no such file"].iter().any(|words| trouble.reason.contains(words));
+    match missing {
+        true => Trouble {
+            reason: format!(
+                "{}; over ssh, a file that the Compose file names has to be in `upload`",
+                trouble.reason
+            ),
+            ..trouble
+        },
+        false => trouble,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d11_variables_that_nobody_has_set_are_known_by_their_names() {
+        let said = "time=\"2026-11-21T19:00:00Z\" level=warning msg=\"The \\\"SHOP_PORT\\\" variable is \
+                    not set. Defaulting to a blank string.\"\n\
+                    WARN[0000] The \"PASSWORD\" variable is not set. Defaulting to a blank string. \n\
+                    time=\"2026-11-21T19:00:00Z\" level=warning msg=\"`version` is obsolete\"\n";
+        let names: Vec<String> = unset(said).into_iter().collect();
+        assert_eq!(names, ["PASSWORD", "SHOP_PORT"]);
     }
 }
