@@ -167,6 +167,7 @@ fn d1_the_last_three_deployments_are_kept_the_newest_first() {
         started: String::new(),
         changed: String::new(),
         rolled_back_to: None,
+        brought_back: Vec::new(),
         reason: None,
         by: Some("ada".into()),
     };

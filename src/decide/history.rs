@@ -119,6 +119,9 @@ pub struct Deployment {
     pub rolled_back_to: Option<Release>,
     /// Why it failed.
     pub reason: Option<String>,
+    /// What was brought back and seen to be well, each with why, the first one first: a rollback by
+    /// hand is written down with the deployment that came last, which may have been taken back before.
+    pub brought_back: Vec<(Release, String)>,
     /// Who or what asked for it.
     pub by: Option<String>,
 }
@@ -168,6 +171,7 @@ impl History {
                 changed: record.at.clone(),
                 rolled_back_to: None,
                 reason: None,
+                brought_back: Vec::new(),
                 by: by.clone(),
             });
             return;
@@ -185,7 +189,10 @@ impl History {
             }
             Event::Verified => (Phase::Verified, None, None),
             Event::Failed { reason } => (Phase::Failed, None, Some(reason)),
-            Event::RolledBack { to, reason } => (Phase::RolledBack, Some(to), Some(reason)),
+            Event::RolledBack { to, reason } => {
+                deployment.brought_back.push((to.clone(), reason.clone()));
+                (Phase::RolledBack, Some(to), Some(reason))
+            }
             Event::RollbackFailed { to, reason } => (Phase::RollbackFailed, Some(to), Some(reason)),
         };
         deployment.phase = phase;

@@ -123,3 +123,17 @@ fn e2_behind_a_rollback_that_failed_is_what_it_was_to_bring_back() {
     assert_eq!(lost.target(&release("v5")), Some(&release("v2")), "for the next one, too");
     assert_eq!(lost.target(&release("v2")), Some(&release("v1")));
 }
+
+#[test]
+fn r1_a_rollback_by_hand_is_told_besides_the_one_before_it() {
+    let mut events = good("a", "v1");
+    events.extend(good("b", "v2"));
+    events.extend([("c", started("v3")), ("c", Event::Mutating)]);
+    events.extend([("c", Event::Failed { reason: "x".into() }), ("c", rolled_back("v2"))]);
+    events.extend([("c", Event::Mutating), ("c", rolled_back("v1"))]);
+    let history = history(events);
+    let back = &history.deployments[2].brought_back;
+    let versions: Vec<&str> = back.iter().map(|(to, _)| to.version.as_str()).collect();
+    assert_eq!(versions, ["v2", "v1"]);
+    assert!(history.deployments[1].brought_back.is_empty());
+}

@@ -6,7 +6,7 @@ use super::super::Session;
 use super::super::site::Site;
 use super::Seen;
 use super::traffic::{Runs, Traffic};
-use crate::decide::history::{Deployment, History, Live, Phase};
+use crate::decide::history::{Deployment, History, Live, Phase, Release};
 use crate::decide::progress::Progress;
 use crate::decide::words::show_duration;
 use crate::deploy::activity::Activity;
@@ -186,12 +186,17 @@ fn time(ms: u64) -> String {
 }
 
 fn one(deployment: &Deployment) -> String {
+    let (at, version) = (&deployment.started, &deployment.release.version);
+    if deployment.phase == Phase::RolledBack {
+        let back = |(to, why): &(Release, String)| format!("to {}: {why}", to.version);
+        let all: Vec<String> = deployment.brought_back.iter().map(back).collect();
+        return format!("{at}  {version}  {} {}", phase(deployment.phase), all.join("; then "));
+    }
     let why = deployment.reason.as_deref().map(|why| format!(": {why}")).unwrap_or_default();
     let to = match (&deployment.phase, &deployment.rolled_back_to) {
-        (Phase::RolledBack | Phase::RollbackFailed, Some(to)) => format!(" to {}", to.version),
+        (Phase::RollbackFailed, Some(to)) => format!(" to {}", to.version),
         _ => String::new(),
     };
-    let (at, version) = (&deployment.started, &deployment.release.version);
     format!("{at}  {version}  {}{to}{why}", phase(deployment.phase))
 }
 
