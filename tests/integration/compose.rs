@@ -276,6 +276,11 @@ fn d11_what_keeps_a_first_release_from_being_started_is_told_and_not_what_follow
     let deploy = || shop.waveoff(&["deploy", "--version", "v1"]);
     let nowhere = format!("unix://{}/none.sock", shop.world.folder.path().display());
     told(deploy().env("DOCKER_HOST", &nowhere), 12, "systemctl enable --now docker");
+    let config = crate::harness::read(shop.world.folder.path(), "waveoff.yml");
+    let other = config.replace("compose: {", "compose: { command: [podman-compose],");
+    shop.world.write("waveoff.yml", &other);
+    told(deploy(), 2, "podman-compose exchanges shared services");
+    shop.world.write("waveoff.yml", &config);
     std::fs::remove_file(shop.world.folder.path().join("shop.env")).unwrap();
     told(deploy(), 2, "has to be in `upload`");
     shop.world.write("shop.env", "COLOUR=${SHADE}\n");

@@ -187,6 +187,9 @@ impl Engine {
     /// # Errors
     /// When it is not, with the remedy.
     pub(super) fn check(&self) -> Result<(), Trouble> {
+        if let Some(refused) = self.is_podman_compose() {
+            return Err(refused);
+        }
         let shown = self.compose.show();
         let podman = "Podman is driven by Compose v2 over its socket: install docker-compose v2, and \
                       `systemctl enable --now podman.socket`";
@@ -203,6 +206,18 @@ impl Engine {
                 Err(Trouble::new(format!("{shown} is version {plain}, and v2 is needed; {remedy}")))
             }
         }
+    }
+
+    /// `podman-compose`, whatever its version is.
+    fn is_podman_compose(&self) -> Option<Trouble> {
+        let program = self.compose.0.first()?.rsplit('/').next()?;
+        (program == "podman-compose").then(|| {
+            Trouble::new(
+                "podman-compose exchanges shared services together with those of the release, and waits for \
+                 nobody's health: leave `command` out, and install Compose v2 (docker-compose), which speaks \
+                 with Podman over its socket",
+            )
+        })
     }
 
     /// All containers of the machine.
