@@ -85,6 +85,17 @@ pub(crate) fn load_another(engine: &Engine, version: &str) {
     }
 }
 
+/// Puts a version of [`WEB`] into an engine that has the shop, which starts with these faults.
+pub(crate) fn load_release(engine: &Engine, version: &str, faults: &str) {
+    let container = engine.tell(&["create", &format!("{WEB}:v1")]);
+    let changes = [format!("ENV VERSION={version}"), format!("ENV FAULTS={faults}")];
+    let changes = changes.iter().flat_map(|change| ["--change", change]);
+    let words: Vec<&str> = std::iter::once("commit").chain(changes).collect();
+    let name = format!("{WEB}:{version}");
+    engine.tell(&[&words[..], &[&container, &name]].concat());
+    engine.tell(&["rm", &container]);
+}
+
 /// Puts a version of [`WEB`] into an engine that is so many bytes larger, in a layer that cannot be
 /// compressed.
 pub(crate) fn load_large(engine: &Engine, version: &str, bytes: u64) {

@@ -10,9 +10,9 @@ use crate::parts::part;
 
 const PAGE: &str = include_str!("../../docs/systemd.md");
 
-/// The commands of a part of the page, in order.
-fn commands(heading: &str) -> String {
-    let part = PAGE.split("\n## ").find(|part| part.starts_with(heading)).unwrap();
+/// The commands of a part of a page, in order.
+pub(crate) fn commands(page: &str, heading: &str) -> String {
+    let part = page.split("\n## ").find(|part| part.starts_with(heading)).unwrap();
     let blocks = part.split("```sh\n").skip(1).map(|block| block.split("```").next().unwrap());
     blocks.collect()
 }
@@ -33,7 +33,7 @@ fn d11_the_commands_of_the_page_do_what_it_says() {
     let program = manager.env(Program::within("waveoff", &world.folder));
     let program = program.env("HOME", &home.display().to_string()).env("PATH", &path);
     let mut shell = program.env("SHOP_PORT", &world.port.to_string()).like(Command::new("sh"));
-    let script = commands("From nothing");
+    let script = commands(PAGE, "From nothing");
     assert!(script.matches("waveoff ").count() >= 5, "{script}");
     shell.args(["-eu", "-c", &script]).current_dir(&home);
     let ran = Ran::of(shell.output().unwrap()).expect_code(0);
