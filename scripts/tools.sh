@@ -25,10 +25,11 @@ install_part() {
     check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
     wait-on) program_from_npm wait-on@9.5.1 wait-on ;;
     hurl) from_cargo_hurl 8.0.1 ;;
-    shellcheck | busybox | dash | git | curl | time | strace) from_system "$1" ;;
+    shellcheck | busybox | dash | git | curl | time | strace | sudo) from_system "$1" ;;
     nginx) from_system nginx-light && from_sbin nginx ;;
     haproxy) from_system haproxy && from_sbin haproxy ;;
     systemd-analyze) from_system systemd ;;
+    dbus-daemon) from_system dbus ;;
     docker) from_system docker.io && { have_program docker || from_system docker-cli; } && from_sbin dockerd ;;
     compose) with_compose ;;
     podman) from_system podman netavark aardvark-dns ;;

@@ -10,6 +10,7 @@ use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
 use crate::decide::words::show_duration;
 use crate::deploy::Scope;
+use crate::deploy::drive::Left;
 use crate::exit::Exit;
 use crate::report::v1::{Check, Deployment, Report};
 
@@ -148,13 +149,23 @@ pub(super) fn fill_outputs(session: &Session, report: &mut Report, incident: Opt
 
 fn words(tale: &Tale<'_>, by_hand: bool) -> Words {
     let begun = &tale.driven.begun;
-    if let Some(fenced) = &tale.driven.fenced {
+    if let Some(left) = &tale.driven.left {
+        let (summary, next) = match left {
+            Left::ToHolder(why) => (
+                format!("stopped on the way, since somebody took the lock: {why}"),
+                "whoever has it now finishes it; see `waveoff status`",
+            ),
+            Left::ToRecovery => (
+                "stopped on the way, since this machine is shutting down".to_owned(),
+                "`waveoff recover` finishes it when it is up again, as waveoff-recover.service does",
+            ),
+        };
         return Words {
             verdict: Verdict::Error,
             exit: Exit::Error,
             outcome: "failed",
-            summary: format!("stopped on the way, since somebody took the lock: {fenced}"),
-            next: Some("whoever has it now finishes it; see `waveoff status`".into()),
+            summary,
+            next: Some(next.into()),
         };
     }
     let version = &begun.release.version;

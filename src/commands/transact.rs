@@ -142,8 +142,8 @@ pub(super) fn conclude(
 ) -> Report {
     let way = tale.driven.begun.way;
     let by_hand = matches!(way, Way::Rollback | Way::FailedElsewhere);
-    if tale.driven.fenced.is_some() {
-        // How it ends is known to whoever has the lock now, and told by him.
+    if tale.driven.left.is_some() {
+        // How it ends is known to whoever goes on with it, and told by him.
         return ending::report(site, tale, by_hand, None);
     }
     // Telling takes its time, and others look meanwhile.

@@ -12,6 +12,7 @@ use crate::decide::journal::{Begun, Entry, Part, Place, Way};
 use crate::decide::plan::Act;
 use crate::decide::transaction::{Next, Outcome, Transaction};
 use crate::decide::verdict::Verdict;
+use crate::host::system;
 
 /// Everything that a walk needs.
 pub struct Drive<'a> {
@@ -40,8 +41,17 @@ pub struct Driven {
     pub mutated: bool,
     /// What could not be kept.
     pub unrecorded: Vec<String>,
-    /// Why the right to change anything was lost on the way, if it was.
-    pub fenced: Option<String>,
+    /// To whom the rest of it was left, if it was.
+    pub left: Option<Left>,
+}
+
+/// Who goes on with what was not walked to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// Whoever has the right to change anything; why it was lost.
+    ToHolder(String),
+    /// Whoever recovers when this machine, which is shutting down, is up again.
+    ToRecovery,
 }
 
 /// A walk on its way.
@@ -50,7 +60,7 @@ struct Walk {
     mutated: bool,
     resumed: bool,
     unrecorded: Vec<String>,
-    fenced: Option<String>,
+    left: Option<Left>,
 }
 
 impl Drive<'_> {
@@ -93,6 +103,9 @@ impl Drive<'_> {
     fn walk(&mut self, mut walk: Walk) -> Driven {
         while !self.is_fenced(&mut walk) {
             if let Some(reason) = self.stop(&walk.transaction) {
+                if self.leaves_to_recovery(&mut walk) {
+                    break;
+                }
                 self.story.tell("abort", &reason);
                 self.note(&mut walk, Entry::Interrupted { reason });
             }
@@ -113,6 +126,10 @@ impl Drive<'_> {
                 }
                 Next::Do(place, act) => {
                     let entry = self.act(&walk.transaction, place, &act.clone());
+                    let failed = matches!(entry, Entry::Failed { .. });
+                    if failed && self.leaves_to_recovery(&mut walk) {
+                        break;
+                    }
                     self.note(&mut walk, entry);
                 }
                 Next::Commit => self.note(&mut walk, Entry::Committed),
@@ -122,19 +139,32 @@ impl Drive<'_> {
                 }
             }
         }
-        let Walk { transaction, mutated, unrecorded, fenced, .. } = walk;
+        let Walk { transaction, mutated, unrecorded, left, .. } = walk;
         let (begun, outcome) = (transaction.begun().clone(), transaction.outcome().clone());
-        Driven { begun, outcome, mutated, unrecorded, fenced }
+        Driven { begun, outcome, mutated, unrecorded, left }
     }
 
     /// Whether somebody took the lock: whoever has it now goes on with the story, or is through with
     /// it already, and nothing may be done or written beside him. An act can be long, so this is
     /// asked behind it too.
     fn is_fenced(&self, walk: &mut Walk) -> bool {
-        if walk.fenced.is_none() {
-            walk.fenced = self.held.check().err().map(|error| format!("{error:#}"));
+        if walk.left.is_none() {
+            let lost = self.held.check().err();
+            walk.left = lost.map(|error| Left::ToHolder(format!("{error:#}")));
         }
-        walk.fenced.is_some()
+        walk.left.is_some()
+    }
+
+    /// Whether the rest is left to the recovery at the next boot: while a machine shuts down nothing
+    /// can be started any more, the old release neither, and what ends is no fault of a release. What
+    /// failed or was cancelled is not written down then, so that it is done again.
+    fn leaves_to_recovery(&mut self, walk: &mut Walk) -> bool {
+        if walk.mutated && walk.left.is_none() && system::is_going_down() {
+            let text = "this machine is shutting down: the rest is done when it is up again";
+            self.story.tell("abort", text);
+            walk.left = Some(Left::ToRecovery);
+        }
+        walk.left.is_some()
     }
 
     /// Why it should go no further, while that is still asked.
@@ -299,7 +329,7 @@ impl Drive<'_> {
 
 impl Walk {
     fn of(transaction: Transaction, resumed: bool) -> Self {
-        Self { transaction, resumed, mutated: false, unrecorded: Vec::new(), fenced: None }
+        Self { transaction, resumed, mutated: false, unrecorded: Vec::new(), left: None }
     }
 }
 

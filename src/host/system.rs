@@ -3,7 +3,13 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use super::process::{self, CommandSpec, Ran};
+use super::signals::Cancel;
+use crate::config::values::Argv;
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reading, Unit};
+
+/// The limit of a question to systemd: it answers at once, also while it shuts down.
+const ASKING: Duration = Duration::from_secs(5);
 
 /// The name of this machine in its network; empty where it has none.
 pub fn host_name() -> String {
@@ -19,6 +25,22 @@ pub fn is_root() -> bool {
     return rustix::process::geteuid().is_root();
     #[cfg(not(unix))]
     return false;
+}
+
+/// Whether this machine is being shut down or rebooted, as its systemd tells. Where there is none, or
+/// where it does not answer, that is not known, and then it is taken to stay.
+pub fn is_going_down() -> bool {
+    // Only where systemd is the system's manager is there this folder (sd_booted(3)).
+    if !std::path::Path::new("/run/systemd/system").is_dir() {
+        return false;
+    }
+    let words = ["systemctl", "is-system-running"].map(str::to_owned);
+    let asked = CommandSpec::new(Argv(words.into()));
+    // Its exit code is one of failure for whatever is not plainly running.
+    match process::run(&asked, ASKING, &Cancel::default(), None) {
+        Ok(Ran::Ended(output)) => output.stdout.trim_ascii() == b"stopping",
+        _ => false,
+    }
 }
 
 /// The share of the file system of `path` that is in use, counted as `df` does: what is used of
