@@ -174,3 +174,21 @@ fn d6_a_disk_that_a_pull_fills_is_told_of_and_nothing_was_touched() {
     deploy("v2").expect_code(0);
     assert_eq!(world.version().as_deref(), Some("v2"));
 }
+
+#[test]
+fn d11_compose_of_version_1_is_refused_with_the_remedy() {
+    let world = World::with(
+        "version: 1\nservice: shop\nplatform:\n  compose: { engine: docker, command: [./old] }\n\
+         checks: [{ path: /, attempts: 1 }]\npublic: http://localhost:1\n",
+    );
+    world.write("compose.yml", "services: { web: { image: \"web:${WAVEOFF_VERSION}\" } }\n");
+    // As docker-compose 1.29 answers.
+    let old = "#!/bin/sh\ncase \"$*\" in\n  *'version --short') echo 1.29.2 ;;\n  \
+               *) echo 'Unknown option: --format' >&2; exit 1 ;;\nesac\n";
+    world.write("old", old);
+    let ran = world.deploy("v1").run().expect_code(12);
+    for words in ["./old is version 1.29.2, and v2 is needed", "docker-compose-plugin"] {
+        assert!(ran.stderr.contains(words), "{words}: {ran:?}");
+    }
+    assert!(world.events().is_empty());
+}

@@ -182,6 +182,11 @@ impl Engine {
         command
     }
 
+    /// Whether Compose is what `docker compose` starts.
+    pub(super) fn is_plugin(&self) -> bool {
+        self.compose.0 == ["docker", "compose"]
+    }
+
     /// Looks whether Compose is there, and new enough.
     ///
     /// # Errors
@@ -259,6 +264,24 @@ impl Engine {
                 }
             }
         }
+    }
+
+    /// Those of these images that are here, in the same order; one question where all of them are.
+    ///
+    /// # Errors
+    /// When the engine does not answer.
+    pub(super) fn images(&self, names: &[&str]) -> Result<Vec<Option<LocalImage>>, Trouble> {
+        if let [_, _, ..] = names {
+            let words = [&["image", "inspect", "--format", IMAGE], names].concat();
+            let told = self.ask(&self.engine(&words)).and_then(|text| lines(&text));
+            if let Ok(all) = told
+                && all.len() == names.len()
+            {
+                return Ok(all.into_iter().map(Some).collect());
+            }
+        }
+        // Where one is not here, the answer does not say which.
+        names.iter().map(|name| self.image(name)).collect()
     }
 
     /// Does something with a project while its health checks are run, which Podman does by itself

@@ -239,9 +239,7 @@ impl Platform for Compose {
         let kept = self.snapshots.of(order.release);
         let checked = match (kept, order.direction) {
             (Ok(_), _) => Ok(()),
-            (Err(_), Direction::Forward) => {
-                self.engine.check().and_then(|()| self.know(order.release).map(drop))
-            }
+            (Err(_), Direction::Forward) => self.know_checked(order.release).map(drop),
             (Err(trouble), Direction::Back) => Err(trouble),
         };
         checked.map_err(|trouble| Fault::usage(trouble.reason))?;

@@ -61,6 +61,16 @@ impl Compose {
         Ok(known)
     }
 
+    /// The same, by a Compose that is new enough. It is not asked where that is plain: a start of
+    /// Compose takes as long as several of the engine, and what `docker compose` starts has rendered a
+    /// model as JSON, which version 1 cannot.
+    pub(super) fn know_checked(&self, release: &Release) -> Result<Known, Trouble> {
+        match self.know(release) {
+            Ok(known) if self.engine.is_plugin() => Ok(known),
+            known => self.engine.check().and(known),
+        }
+    }
+
     fn snapshot(
         &self,
         release: &Release,
@@ -96,11 +106,9 @@ impl Compose {
     ) -> Result<Vec<String>, Trouble> {
         sweep(&self.folder).map_err(|error| self.unwritten(&error))?;
         let (known, hashes) = std::thread::scope(|scope| {
-            let checked = scope.spawn(|| self.engine.check());
             let hashes = scope.spawn(|| self.hashes(order.release));
-            let known = self.know(order.release);
-            let hashes = hashes.join().unwrap_or_default();
-            checked.join().unwrap_or(Ok(())).and(known).map(|known| (known, hashes))
+            let known = self.know_checked(order.release)?;
+            Ok::<_, Trouble>((known, hashes.join().unwrap_or_default()))
         })?;
         self.tell_unset(commands);
         let there = self.engine.containers(&[])?;
@@ -136,10 +144,12 @@ impl Compose {
     ) -> Result<Vec<String>, Trouble> {
         let snapshot = self.snapshots.of(order.release)?;
         let mut looked = BTreeSet::new();
-        for (service, image) in &snapshot.images {
-            if !looked.insert(&image.run) || self.engine.image(&image.run)?.is_some() {
-                continue;
-            }
+        let all = snapshot.images.iter().filter(|(_, image)| looked.insert(&image.run));
+        let all: Vec<_> = all.collect();
+        let runs: Vec<&str> = all.iter().map(|(_, image)| image.run.as_str()).collect();
+        let here = self.engine.images(&runs)?;
+        let absent = all.iter().zip(here).filter(|(_, here)| here.is_none()).map(|(one, _)| one);
+        for (service, image) in absent {
             if self.engine.image(&image.id)?.is_some() {
                 self.engine.ask(&self.engine.engine(&["tag", &image.id, &image.tag]))?;
             }
@@ -207,29 +217,30 @@ impl Compose {
         shared: &[String],
         commands: &Commands<'_>,
     ) -> Result<BTreeMap<String, LocalImage>, Trouble> {
+        let names: BTreeSet<&str> = known.images.values().map(String::as_str).collect();
+        let names: Vec<&str> = names.into_iter().collect();
         let mut found = BTreeMap::new();
-        for name in known.images.values() {
-            if found.contains_key(name) {
-                continue;
-            }
-            let local = match self.engine.image(name)? {
-                // What no registry has a digest of was built here, and what has one in its name cannot be another.
-                Some(local)
-                    if name.contains("@sha256:")
-                        || local.digest(&repository(name)).is_none()
-                        || self.is_only_here(name) =>
-                {
-                    local
-                }
-                _ => {
-                    self.pull_one(name, commands)?;
-                    let pulled = self.engine.image(name)?;
-                    pulled.ok_or_else(|| {
-                        Trouble::new(format!("the image {name} was pulled and is not here"))
-                    })?
-                }
+        let mut pulled = Vec::new();
+        for (name, here) in names.iter().zip(self.engine.images(&names)?) {
+            // What no registry has a digest of was built here, and what has one in its name cannot be another.
+            let is_it = |local: &LocalImage| {
+                name.contains("@sha256:")
+                    || local.digest(&repository(name)).is_none()
+                    || self.is_only_here(name)
             };
-            found.insert(name.clone(), local);
+            match here.filter(is_it) {
+                Some(local) => drop(found.insert((*name).to_owned(), local)),
+                None => {
+                    self.pull_one(name, commands)?;
+                    pulled.push(*name);
+                }
+            }
+        }
+        for (name, local) in pulled.iter().zip(self.engine.images(&pulled)?) {
+            let local = local.ok_or_else(|| {
+                Trouble::new(format!("the image {name} was pulled and is not here"))
+            })?;
+            found.insert((*name).to_owned(), local);
         }
         for name in shared {
             if self.engine.image(name)?.is_none() {
