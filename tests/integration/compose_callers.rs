@@ -34,7 +34,12 @@ const GATE: &str = "#!/bin/sh
 case \" $* \" in
   *\" up \"*)
     touch HOME/began
-    while [ -e HOME/wait ]; do sleep 0.02; done ;;
+    turns=0
+    # For a minute at most: what should have been refused must not wait for ever.
+    while [ -e HOME/wait ] && [ $turns -lt 1200 ]; do
+      sleep 0.05
+      turns=$((turns + 1))
+    done ;;
 esac
 exec DOCKER \"$@\"
 ";
