@@ -31,6 +31,13 @@ pub(super) fn deploy(order: &Order<'_>, hold: &Hold) -> anyhow::Result<Report> {
             order.session.say(
                 "          | others may have changed the hosts: nothing is brought back from here",
             );
+            if followed.parts.iter().all(Part::is_good) {
+                let text =
+                    "the release was on all hosts, and another caller has changed them since";
+                return Err(Fault::error(text)
+                    .hint("`waveoff status` tells what is live now")
+                    .into());
+            }
             Ok(conclude(order.session, followed.parts, None))
         }
     }
@@ -87,6 +94,11 @@ impl<'a> Followed<'a> {
                 Step::Hold => self.hold(),
                 Step::Deploy(hosts) => self.deploy(&hosts)?,
                 Step::Back(way) => self.bring_back(&way),
+                Step::Done(Done::Unsettled) if self.left.iter().all(Part::is_good) => {
+                    let text = "what other callers left open cannot be finished";
+                    let hint = "look at every host with `waveoff status`";
+                    return Err(Fault::error(text).hint(hint).into());
+                }
                 Step::Done(done) => {
                     self.leave_the_rest();
                     return Ok(done);
@@ -111,9 +123,14 @@ impl<'a> Followed<'a> {
     /// was interrupted on it. All must answer: what is not known of one of them decides nothing.
     fn ask(&mut self) -> anyhow::Result<()> {
         let (order, question) = (self.order, Question::Tell(self.turn));
+        // Once something is on its way, a cancellation takes it back, and leaves nothing unasked.
+        let cancel = match self.parts.is_empty() {
+            true => order.session.cancel.clone(),
+            false => Cancel::default(),
+        };
         let members: anyhow::Result<Vec<Member>> = together(&self.hosts, |host| {
             let name = host.to_string();
-            let report = order.question(host, &question, order.session.cancel.clone(), None);
+            let report = order.question(host, &question, cancel.clone(), None);
             report.and_then(|report| member(&name, &report)).map_err(|error| of(&name, &error))
         })
         .into_iter()

@@ -128,6 +128,10 @@ impl Part {
 
 /// The report of all of them; `back` is what was brought back because one had failed.
 pub(super) fn conclude(session: &Session, parts: Vec<Part>, back: Option<Vec<Part>>) -> Report {
+    if parts.is_empty() {
+        // Nothing observed is never a pass.
+        return session.report(Verdict::Error, "no host was asked");
+    }
     let failed: Vec<&Part> = parts.iter().filter(|part| !part.is_good()).collect();
     let lost = back.iter().flatten().find(|part| !part.is_good());
     let came_to_one =
