@@ -9,11 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::site::{Site, SiteArgs, live_of};
 use super::{Output, Session, Verb, output};
+use crate::decide::fleet::Mark;
 use crate::decide::history::{History, Live, Phase};
 use crate::decide::verdict::Verdict;
 use crate::decide::words::show_duration;
 use crate::deploy::activity::{self, Activity};
 use crate::deploy::critical::{self, Critical};
+use crate::deploy::fleet;
 use crate::report::v1::Report;
 
 use traffic::Traffic;
@@ -75,6 +77,8 @@ struct Seen {
     activity: Activity,
     traffic: Traffic,
     critical: Option<Critical>,
+    /// A deployment over several hosts that is not over everywhere.
+    elsewhere: Result<Option<Mark>, String>,
 }
 
 /// A verdict with its words.
@@ -98,7 +102,8 @@ fn look(session: &Session, site: &Site) -> anyhow::Result<Seen> {
     let after = activity::look(scope, state);
     let (activity, history) =
         if after == activity { (activity, history) } else { (after, site.history()?) };
-    Ok(Seen { history, activity, traffic, critical })
+    let elsewhere = fleet::kept(scope, state).map(|kept| kept.open);
+    Ok(Seen { history, activity, traffic, critical, elsewhere })
 }
 
 /// The marker may be on another machine; the ledger knows as well.
@@ -139,6 +144,18 @@ fn judge(site: &Site, seen: &Seen) -> Judged {
         let what = format!("the run {} was interrupted at {}", open.run, open.progress);
         let next = "`waveoff recover` finishes it: all old or all new";
         also(Verdict::Inconclusive, what, Some(next.into()));
+    }
+    match &seen.elsewhere {
+        Ok(None) => {}
+        Ok(Some(mark)) => {
+            let what = format!("the deployment of {} is not over on all hosts", mark.version);
+            let next = "if nobody is at it any more, `waveoff recover` finishes it on all of them";
+            also(Verdict::Inconclusive, what, Some(next.into()));
+        }
+        Err(why) => {
+            let next = "look at it, and remove it if it is damaged";
+            also(Verdict::Inconclusive, why.clone(), Some(next.into()));
+        }
     }
     if let (Some(stale), Ok(Some(owner))) = (activity.stale, &activity.owner) {
         let what =
@@ -209,7 +226,7 @@ fn by_ledger(site: &Site, seen: &Seen) -> Judged {
 }
 
 fn outputs(seen: &Seen) -> std::collections::BTreeMap<String, String> {
-    let Seen { history, activity, traffic, critical } = seen;
+    let Seen { history, activity, traffic, critical, .. } = seen;
     let live = live_of(history);
     let since = match history.live() {
         Live::Verified(_, since) => since,

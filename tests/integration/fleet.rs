@@ -178,6 +178,9 @@ fn d11_a_caller_that_dies_between_two_hosts_leaves_what_recover_ends() {
     caller.wait().unwrap();
     assert_eq!(fleet.live(), ["v2", "v1", "v1"]);
     std::fs::remove_file(fleet.file(1, "wait")).unwrap();
+    let told = fleet.waveoff(&["status"]).run().expect_code(11);
+    assert!(told.stdout.contains("the deployment of v2 is not over on all hosts"), "{told:?}");
+    assert!(told.stdout.contains("`waveoff recover` finishes it"), "{told:?}");
     // The second host's engine ends by itself; the third one was never come to.
     let ran = fleet.waveoff(&["recover"]).run().expect_code(0);
     assert_eq!(fleet.live(), ["v1", "v1", "v1"], "{ran:?}");
