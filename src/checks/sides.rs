@@ -8,7 +8,7 @@ use super::verify::{Target, Verification, here, specs};
 use super::{Surroundings, build};
 use crate::commands::Session;
 use crate::config::{CheckSpec, Loaded, Side};
-use crate::decide::verdict::of_suite;
+use crate::decide::verdict::{Verdict, of_suite};
 use crate::exit::Fault;
 use crate::host::signals::Cancel;
 use crate::report::v1::Check;
@@ -76,21 +76,38 @@ pub(super) fn verify(
     let only = |labels: Vec<String>| Target { only: Some(labels), ..target.clone() };
     let (asked, own) = std::thread::scope(|scope| {
         let asked = scope.spawn(|| asker.ask(&question, &session.cancel));
-        let own = (!own.is_empty()).then(|| here(session, loaded, &only(own.clone())));
+        // What the platform itself tells is seen from here, too.
+        let is_any = !own.is_empty() || !target.own.is_empty();
+        let own = is_any.then(|| here(session, loaded, &only(own.clone())));
         (asked.join(), own.transpose())
     });
     let own = own?;
+    let mut is_cut = false;
     let seen = match asked {
-        Ok(Asked::Seen(checks)) => checks,
+        Ok(Asked::Seen(checks)) => {
+            let (wanted, count) = (there.len(), checks.len());
+            if count < wanted && checks.iter().all(|check| check.verdict.is_pass()) {
+                // What nobody has seen is never a pass.
+                let text = format!("the caller has answered {count} of {wanted} checks");
+                let hint = "its configuration must have the checks of the one that began this";
+                return Err(Fault::error(text).hint(hint).into());
+            }
+            checks
+        }
         Ok(Asked::Wrong(why)) => return Err(Fault::error(format!("the caller: {why}")).into()),
-        Ok(Asked::Cancelled) => Vec::new(),
+        Ok(Asked::Cancelled) => {
+            is_cut = true;
+            Vec::new()
+        }
         Ok(Asked::Nobody) | Err(_) => {
             let count = crate::decide::words::count(there.len(), "check");
             session.say(&format!("          | no caller is there: {count} asked from the host"));
-            here(session, loaded, &only(there))?.checks
+            here(session, loaded, &Target { own: Vec::new(), ..only(there) })?.checks
         }
     };
-    Ok(merged(session, own, seen))
+    let merged = merged(session, own, seen);
+    let least = if is_cut { Verdict::Inconclusive } else { Verdict::Pass };
+    Ok(Verification { verdict: merged.verdict.max(least), ..merged })
 }
 
 fn merged(session: &Session, own: Option<Verification>, seen: Vec<Check>) -> Verification {
@@ -175,15 +192,40 @@ mod tests {
 
     #[test]
     fn p8_each_side_is_asked_for_its_own() {
-        let (own, _) = with(Some(Asked::Seen(Vec::new())), &Target::default());
-        let names: Vec<&str> = own.checks.iter().map(|check| check.name.as_str()).collect();
+        let (cut, _) = with(Some(Asked::Cancelled), &Target::default());
+        let names: Vec<&str> = cut.checks.iter().map(|check| check.name.as_str()).collect();
         assert_eq!(names, ["here"], "what the caller sees is not asked here, too");
-        assert!(own.verdict.is_pass());
-        let mut failed = own.checks[0].clone();
-        failed.verdict = crate::decide::verdict::Verdict::Fail;
+        assert_eq!(cut.verdict, Verdict::Inconclusive, "half of it was not seen");
+        let well = cut.checks[0].clone();
+        let (seen, _) = with(Some(Asked::Seen(vec![well.clone()])), &Target::default());
+        assert!(seen.verdict.is_pass() && seen.checks.len() == 2, "{seen:?}");
+        let failed = Check { verdict: Verdict::Fail, ..well };
         let (seen, asked) = with(Some(Asked::Seen(vec![failed])), &Target::default());
         assert_eq!(asked, [["#2"]]);
         assert!(!seen.verdict.is_pass() && seen.checks.len() == 2, "{seen:?}");
+    }
+
+    #[test]
+    fn p8_what_a_caller_has_not_answered_is_no_pass() {
+        let stub = Stub(Mutex::default(), Mutex::new(Some(Asked::Seen(Vec::new()))));
+        let seen = verify(&Session::silent(), &loaded(BOTH), &Target::default(), &stub);
+        let error = seen.unwrap_err().to_string();
+        assert_eq!(error, "the caller has answered 0 of 1 checks");
+    }
+
+    #[test]
+    fn p5_what_the_platform_tells_counts_also_where_all_else_is_seen_by_the_caller() {
+        let spec = |text: &str| specs(&loaded(text)).remove(0).1;
+        let own = vec![spec("checks: [{ name: container, command: [\"false\"], attempts: 1 }]\n")];
+        let target = Target { own, ..Target::default() };
+        let outside = loaded("checks: [{ url: \"http://127.0.0.1:9/\" }]\n");
+        let (well, _) = with(None, &Target::default());
+        let mut well = well.checks[0].clone();
+        well.name = "#1".into();
+        let stub = Stub(Mutex::default(), Mutex::new(Some(Asked::Seen(vec![well]))));
+        let seen = verify(&Session::silent(), &outside, &target, &stub).unwrap();
+        assert!(!seen.verdict.is_pass(), "{seen:?}");
+        assert_eq!(seen.checks.len(), 2);
     }
 
     #[test]
