@@ -289,6 +289,22 @@ fn d11_what_keeps_a_first_release_from_being_started_is_told_and_not_what_follow
 }
 
 #[test]
+fn d3_a_service_that_becomes_shared_goes_on_running() {
+    let platform = "{ restart: [web, worker], shared: [store] }";
+    let Some(shop) = Shop::new("handed", platform, CHECKS) else { return };
+    shop.deploy("v1").expect_code(0);
+    let file = shop.world.folder.path().join("waveoff.yml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let now = "{ restart: [web], shared: [store, worker] }";
+    shop.world.write("waveoff.yml", &text.replace(platform, now));
+    shop.deploy("v2").expect_code(0);
+    assert_eq!(shop.world.version().as_deref(), Some("v2"));
+    let running = shop.running();
+    assert!(running.iter().any(|one| one.contains("worker")), "{running:?}");
+    assert_eq!(running.len(), 3);
+}
+
+#[test]
 fn d11_images_come_by_digest_with_a_login_that_nobody_finds_again() {
     let platform = "{ restart: [web, worker], shared: [store], registry: \
                     { server: \"${SERVER}\", user: shop, password: \"${REGISTRY_TOKEN}\" } }";

@@ -93,9 +93,13 @@ impl Compose {
         };
         let base = write("project.json", &in_place)?;
         self.snapshots.started(snapshot).map_err(|error| self.unwritten(&error))?;
-        self.start_shared(snapshot, &base, commands)?;
         let name = self.project_name(snapshot);
         let own: Vec<&str> = self.own(&snapshot.kinds).into_iter().map(String::as_str).collect();
+        if in_slot.is_none() {
+            // First, since what was of a release before may be shared now, and is started as that.
+            self.remove_others(&own, commands)?;
+        }
+        self.start_shared(snapshot, &base, commands)?;
         match in_slot {
             Some(project) => {
                 if let Some(ground) = ground {
@@ -107,7 +111,6 @@ impl Compose {
                 self.up(&name, &file, &words, commands)
             }
             None => {
-                self.remove_others(&own, commands)?;
                 let words: Vec<&str> =
                     ["up", "-d", "--no-deps"].into_iter().chain(own.iter().copied()).collect();
                 self.up(&name, &base, &words, commands)
@@ -209,10 +212,17 @@ impl Compose {
 
     /// The containers of the release here, as a check: their own health, crashes, restart loops.
     pub(super) fn containers_check(&self) -> Option<CheckSpec> {
-        let here = self.here().ok()?;
-        let project = here.first()?.of_compose().0.to_owned();
-        let key = here.iter().map(|one| one.label(labels::RELEASE)).next_back()?;
-        let kept = self.snapshots.last().filter(|last| last.key == key);
+        // An engine that does not answer now is asked again by the check, which says so.
+        let here = self.here().unwrap_or_default();
+        let kept = self.snapshots.last();
+        let (project, kept) = match here.last() {
+            Some(last) => {
+                let key = last.label(labels::RELEASE).to_owned();
+                (last.of_compose().0.to_owned(), kept.filter(|last| last.key == key))
+            }
+            // What was started and is not there is missed.
+            None => (self.project_name(kept.as_ref()?), kept),
+        };
         let services: BTreeSet<String> = match &kept {
             Some(kept) => {
                 let name = |service: &&String| match &self.place.slot {
