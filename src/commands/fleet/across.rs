@@ -139,16 +139,17 @@ pub(super) fn all(order: &Order<'_>) -> Vec<Part> {
     hosts.iter().map(one).collect()
 }
 
-/// A run is on one of them: the first that knows of it answers.
+/// A run is on one of them: the first that knows of it answers. One that cannot tell may be the one.
 fn whoever_knows(order: &Order<'_>) -> anyhow::Result<Report> {
-    let mut last = Err(Fault::usage("there are no hosts").into());
+    let (mut unknown, mut trouble) = (None, None);
     for host in order.hosts() {
         let cancel = order.session.cancel.clone();
-        last = order.call(&host, order.verb, order.args.clone(), cancel);
-        match &last {
-            Err(error) if classify(error).0 == Exit::Usage => {}
-            _ => break,
+        match order.call(&host, order.verb, order.args.clone(), cancel) {
+            Ok(report) => return Ok(report),
+            Err(error) if classify(&error).0 == Exit::Usage => unknown = Some(error),
+            Err(error) => trouble = trouble.or(Some(error)),
         }
     }
-    last
+    let nobody = || Fault::usage("there are no hosts").into();
+    Err(trouble.or(unknown).unwrap_or_else(nobody))
 }

@@ -134,8 +134,10 @@ pub(super) fn conclude(session: &Session, parts: Vec<Part>, back: Option<Vec<Par
     }
     let failed: Vec<&Part> = parts.iter().filter(|part| !part.is_good()).collect();
     let lost = back.iter().flatten().find(|part| !part.is_good());
-    let came_to_one =
-        failed.iter().find(|part| part.exit != Exit::Error.code() || part.report.is_some());
+    let is_lost = |part: &&&Part| part.exit == Exit::RollbackFailed.code();
+    let came_to_one = failed.iter().find(is_lost).or_else(|| {
+        failed.iter().find(|part| part.exit != Exit::Error.code() || part.report.is_some())
+    });
     let worst = came_to_one.or(failed.first()).copied();
     let (exit, verdict, summary, next) = match (worst, lost) {
         (None, _) => {
@@ -213,5 +215,34 @@ fn fill(report: &mut Report, parts: Vec<Part>, back: Vec<Part>) {
             check.name = format!("{host}: {}", check.name);
             check
         }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(host: &str, exit: Exit) -> Part {
+        let mut report = Session::silent().report(Verdict::Fail, format!("ended with {exit:?}"));
+        report.exit_code = exit.code();
+        Part::of(&format!("ssh://{host}").parse().unwrap(), Ok(report))
+    }
+
+    #[test]
+    fn d11_a_host_that_could_not_be_brought_back_outweighs_all_others() {
+        let parts =
+            [Exit::RolledBack, Exit::RollbackFailed, Exit::Error].map(|exit| part("a", exit));
+        let report = conclude(&Session::silent(), parts.into(), None);
+        assert_eq!(report.exit_code, Exit::RollbackFailed.code(), "{report:?}");
+        let parts = vec![part("a", Exit::RollbackFailed), part("b", Exit::Pass)];
+        let back = Some(vec![part("b", Exit::Pass)]);
+        let report = conclude(&Session::silent(), parts, back);
+        assert_eq!(report.exit_code, Exit::RollbackFailed.code(), "{report:?}");
+    }
+
+    #[test]
+    fn d11_nobody_asked_is_no_pass() {
+        let report = conclude(&Session::silent(), Vec::new(), None);
+        assert_eq!((report.verdict, report.exit_code), (Verdict::Error, Exit::Error.code()));
     }
 }
