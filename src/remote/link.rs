@@ -27,6 +27,7 @@ const OPTIONS: &str = "\
 BatchMode yes
 StrictHostKeyChecking yes
 UpdateHostKeys no
+VerifyHostKeyDNS no
 ConnectTimeout 10
 ConnectionAttempts 1
 ServerAliveInterval 10

@@ -67,7 +67,9 @@ pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -
     }
     if has("Could not resolve hostname") {
         let hint = "is the name right, and can this machine look it up?".into();
-        return trouble(false, "there is no such name", hint);
+        // A machine without its network for a moment finds no names either.
+        let may_pass = has("Temporary failure");
+        return trouble(may_pass, "there is no such name", hint);
     }
     if has("Connection refused") {
         let hint = "does sshd run there, and on this port?".into();
