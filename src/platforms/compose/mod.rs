@@ -1,6 +1,7 @@
 //! A Compose project, with Docker or Podman: services of a release in slots or in place, and shared
 //! ones that stay.
 
+mod binds;
 mod engine;
 mod login;
 mod model;

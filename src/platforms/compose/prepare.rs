@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
+use super::binds::{is_sent, refuse_unsent};
 use super::engine::{Container, LocalImage};
 use super::login::{Login, sweep};
 use super::model::{self, Kinds, Rendered, registry, repository, resolved, wrong};
@@ -15,6 +16,7 @@ use crate::config::compose::{ComposePart, ContainerEngine};
 use crate::decide::history::Release;
 use crate::deploy::commands::Commands;
 use crate::exit::{Exit, Fault};
+use crate::host::{detach, files};
 use crate::platforms::{Order, Trouble};
 
 /// Snapshots and images that are kept besides those that run: those that were started last.
@@ -43,6 +45,10 @@ impl Compose {
     /// Renders the files of today for a release, and looks whether it can be deployed.
     pub(super) fn know(&self, release: &Release) -> Result<Known, Trouble> {
         let (model, other) = self.render_both(release)?;
+        let here = detach::folder().unwrap_or_default();
+        if here.rsplit('/').next().is_some_and(is_sent) {
+            refuse_unsent(&model, &here, |source| files::exists(source))?;
+        }
         let rendered = Rendered { model: &model, other: &other };
         let slots = self.place.slot.is_some() || self.spec.part != ComposePart::Whole;
         let kinds = rendered.kinds(&self.spec, slots)?;

@@ -6,6 +6,7 @@ use std::sync::PoisonError;
 use serde_json::Value;
 
 use super::Compose;
+use super::binds::is_sent;
 use crate::decide::history::Release;
 use crate::deploy::commands::Commands;
 use crate::host::process::CommandSpec;
@@ -33,9 +34,7 @@ impl Compose {
         let model = self.rendered(release, self.spec.project.as_deref())?;
         // Without a name of its own a project is called as its folder is, and that of files which
         // were sent here is another one whenever they change.
-        let is_digest =
-            |name: &str| name.len() == 64 && name.chars().all(|c| c.is_ascii_hexdigit());
-        match model["name"].as_str().filter(|name| is_digest(name)) {
+        match model["name"].as_str().filter(|name| is_sent(name)) {
             Some(_) => self.rendered(release, Some(self.scope.service.as_str())),
             None => Ok(model),
         }
