@@ -21,6 +21,8 @@ mod peak;
 mod remote;
 
 // What is told is told as `scripts/bench` does it.
+#[path = "../../examples/bench/entry.rs"]
+mod entry;
 #[path = "../../examples/bench/figures.rs"]
 mod figures;
 #[path = "../../examples/bench/table.rs"]
@@ -57,33 +59,14 @@ mod sshd;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
+use crate::entry::Problem;
 use crate::harness::{Program, Ran};
 use crate::options::{Options, USAGE};
 use crate::table::Row;
 
-/// What stops a measurement: it is shown, and nothing is claimed.
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("bench: {problem}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match measure(&options) {
-        Ok(rows) if rows.iter().all(Row::is_met) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(problem) => {
-            eprintln!("bench: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    let options = Options::parse(std::env::args().skip(1));
+    entry::run(USAGE, options, |options| Ok(measure(options)?.iter().all(Row::is_met)))
 }
 
 fn measure(options: &Options) -> Result<Vec<Row>, Problem> {

@@ -10,6 +10,7 @@
     reason = "a program of its own, not a part of waveoff"
 )]
 
+mod entry;
 mod figures;
 mod memory;
 mod options;
@@ -22,32 +23,13 @@ mod waiting;
 
 use std::process::ExitCode;
 
+use crate::entry::Problem;
 use crate::options::{Options, USAGE};
 use crate::table::Row;
 
-/// What stops a measurement: it is shown, and nothing is claimed.
-type Problem = Box<dyn std::error::Error + Send + Sync>;
-
 fn main() -> ExitCode {
-    let options = match Options::parse(std::env::args().skip(1)) {
-        Ok(Some(options)) => options,
-        Ok(None) => {
-            print!("{USAGE}");
-            return ExitCode::SUCCESS;
-        }
-        Err(problem) => {
-            eprintln!("bench: {problem}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
-    };
-    match measure(&options) {
-        Ok(rows) if rows.iter().all(Row::is_met) => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(problem) => {
-            eprintln!("bench: {problem}");
-            ExitCode::FAILURE
-        }
-    }
+    let options = Options::parse(std::env::args().skip(1));
+    entry::run(USAGE, options, |options| Ok(measure(options)?.iter().all(Row::is_met)))
 }
 
 fn measure(options: &Options) -> Result<Vec<Row>, Problem> {
