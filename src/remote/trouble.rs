@@ -159,6 +159,12 @@ mod tests {
                 false,
             ),
             (
+                "ssh: Could not resolve hostname vm: Temporary failure in name resolution",
+                255,
+                "no such name",
+                true,
+            ),
+            (
                 "ssh: connect to host vm port 22: Connection refused",
                 255,
                 "refuses the connection",

@@ -127,3 +127,16 @@ fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
     let back = fleet.waveoff(&["rollback", "--json"]).run().expect_code(0);
     assert_eq!(fleet.live(), ["v1", "v1", "v1"], "{back:?}");
 }
+
+#[test]
+fn d11_attach_finds_the_run_beyond_a_host_that_is_down() {
+    let Some(mut fleet) = Fleet::new(2, "") else { return };
+    let runs = fleet.file(1, ".local/state/waveoff/shop/production/runs");
+    let run = std::fs::read_dir(runs).unwrap().next().unwrap().unwrap().file_name();
+    fleet.hosts[0].stop();
+    let attached = fleet.waveoff(&["attach", "--run", run.to_str().unwrap()]).run();
+    assert!(attached.expect_code(0).stdout.contains("v1 is live"), "{run:?}");
+    let unknown = fleet.waveoff(&["attach", "--run", "20200101-000000-000000"]).run();
+    // It may be on the one that cannot tell.
+    assert!(unknown.expect_code(12).stderr.contains(&fleet.hosts[0].url()));
+}

@@ -1,4 +1,8 @@
 use super::*;
+use crate::config::compose::ComposeSpec;
+use crate::deploy::{Scope, State};
+use crate::platforms::Place;
+use crate::platforms::compose::model::Kinds;
 
 fn container(version: &str, state: &str, exit: i64, health: &str) -> Container {
     let text = serde_json::json!({
@@ -36,4 +40,31 @@ fn what_is_not_well_is_said_in_words() {
     assert_eq!(of("running", 0, "starting").as_deref(), Some("web: starting"));
     assert_eq!(of("exited", 137, "").as_deref(), Some("web: exit code 137"));
     assert_eq!(of("restarting", 1, "").as_deref(), Some("web: restarting"));
+}
+
+#[test]
+fn p5_containers_that_were_started_are_looked_for_though_none_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let (scope, state) = (Scope::new("nowhere-else", "here").unwrap(), State::at(folder.path()));
+    let spec = ComposeSpec { engine: Some(ContainerEngine::Docker), ..ComposeSpec::default() };
+    let compose = Compose::new(spec, &Place::default(), &scope, &state).unwrap();
+    assert!(compose.containers_check().is_none(), "nothing was ever started");
+    let kinds = Kinds { restart: vec!["web".into()], ..Kinds::default() };
+    let snapshot = Snapshot {
+        version: "v1".into(),
+        key: "0123456789ab".into(),
+        digests: Vec::new(),
+        project: "shop".into(),
+        kinds,
+        images: BTreeMap::new(),
+        port: None,
+        model: serde_json::json!({}),
+    };
+    compose.snapshots.keep(&snapshot, &[]).unwrap();
+    compose.snapshots.started(&snapshot).unwrap();
+    let check = compose.containers_check().unwrap().container.unwrap();
+    assert_eq!(
+        (check.project.as_deref(), &check.services[..]),
+        (Some("shop"), &["web".into()][..])
+    );
 }
