@@ -32,6 +32,9 @@ install_part() {
     dbus-daemon) from_system dbus ;;
     docker) from_system docker.io && { have_program docker || from_system docker-cli; } && from_sbin dockerd ;;
     compose) with_compose ;;
+    # In a folder of its own: no other test's docker is to find it.
+    buildx) from_next_debian docker-buildx usr/libexec/docker/cli-plugins/docker-buildx buildx/cli-plugins/docker-buildx ;;
+    cosign) from_next_debian cosign usr/bin/cosign bin/cosign ;;
     podman) from_system podman netavark aardvark-dns ;;
     podman-compose) from_system podman-compose ;;
     registry) from_system docker-registry ;;
@@ -52,6 +55,7 @@ have() {
     github-openapi) [ -f "$tools/node_modules/@octokit/openapi/generated/api.github.com.json" ] ;;
     docker) have_program docker && have_program dockerd ;;
     compose) [ -x "$tools/docker/cli-plugins/docker-compose" ] || docker compose version >/dev/null 2>&1 ;;
+    buildx) [ -x "$tools/buildx/cli-plugins/docker-buildx" ] || docker buildx version >/dev/null 2>&1 ;;
     podman) have_program podman && [ -n "$(find /usr/lib/podman /usr/libexec/podman -name netavark 2>/dev/null)" ] ;;
     registry) have_program docker-registry ;;
     postgres) [ -n "$(find "$tools/unpacked/usr/lib/postgresql" -name psql 2>/dev/null)" ] ;;
@@ -169,14 +173,16 @@ with_compose() {
 }
 
 # from_next_debian PACKAGE FILE TARGET: one file of a package of Debian 13, below $tools, from the
-# mirror that this machine's apt uses and signed with the keys that it trusts.
+# mirror that this machine's apt uses and signed with the keys that it trusts. The lists stay for the
+# next one; when they are too old for a package, they are fetched again.
 from_next_debian() {
   apt=$tools/apt
+  with_lists
   # shellcheck disable=SC2016 # apt-get fills it in
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
     'Codename: bookworm' 'Component: main')
   [ -n "$mirror" ] || { echo "this is not Debian 12" && return 1; }
-  rm -rf "$apt" && mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked" || return 1
+  rm -rf "$apt/unpacked" && mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked" || return 1
   echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
     >"$apt/sources.list"
   # privately COMMAND…: apt-get with nothing of the system's but its keys.
@@ -185,11 +191,12 @@ from_next_debian() {
       cd "$apt" && apt-get -o Dir::Etc::SourceList="$apt/sources.list" \
         -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Lists="$apt/lists" \
         -o Dir::Cache="$apt" -o APT::Sandbox::User="$(id -un)" -o Acquire::Languages=none \
-        -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
+        -o Acquire::GzipIndexes=true -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
     )
   }
-  privately update && privately download "$1" && dpkg -x "$apt/$1"_*.deb "$apt/unpacked" &&
-    mkdir -p "$(dirname -- "$tools/$3")" && cp "$apt/unpacked/$2" "$tools/$3" && rm -rf "$apt"
+  privately download "$1" || { privately update && privately download "$1"; } || return 1
+  dpkg -x "$apt/$1"_*.deb "$apt/unpacked" && mkdir -p "$(dirname -- "$tools/$3")" &&
+    cp "$apt/unpacked/$2" "$tools/$3" && rm -rf "$apt/unpacked" "$apt/$1"_*.deb
 }
 
 # from_sbin PROGRAM: where servers are is not in everybody's PATH.
