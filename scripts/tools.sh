@@ -33,8 +33,11 @@ install_part() {
     docker) from_system docker.io && { have_program docker || from_system docker-cli; } && from_sbin dockerd ;;
     compose) with_compose ;;
     # In a folder of its own: no other test's docker is to find it.
-    buildx) from_next_debian docker-buildx usr/libexec/docker/cli-plugins/docker-buildx buildx/cli-plugins/docker-buildx ;;
-    cosign) from_next_debian cosign usr/bin/cosign bin/cosign ;;
+    buildx) from_debian trixie docker-buildx usr/libexec/docker/cli-plugins/docker-buildx buildx/cli-plugins/docker-buildx ;;
+    # Two, since they write signatures in two formats, and 2 cannot read what 3 wrote.
+    cosign) from_debian trixie cosign usr/bin/cosign bin/cosign ;;
+    cosign3) from_debian forky cosign usr/bin/cosign bin/cosign3 ;;
+    gitleaks) from_debian forky gitleaks usr/bin/gitleaks bin/gitleaks ;;
     podman) from_system podman netavark aardvark-dns ;;
     podman-compose) from_system podman-compose ;;
     registry) from_system docker-registry ;;
@@ -168,22 +171,23 @@ with_compose() {
       [2-9]*) from_system "$package" && return 0 ;;
     esac
   done
-  from_next_debian docker-compose usr/libexec/docker/cli-plugins/docker-compose \
+  from_debian trixie docker-compose usr/libexec/docker/cli-plugins/docker-compose \
     docker/cli-plugins/docker-compose
 }
 
-# from_next_debian PACKAGE FILE TARGET: one file of a package of Debian 13, below $tools, from the
-# mirror that this machine's apt uses and signed with the keys that it trusts. The lists stay for the
-# next one; when they are too old for a package, they are fetched again.
-from_next_debian() {
-  apt=$tools/apt
+# from_debian SUITE PACKAGE FILE TARGET: one file of a package of a later Debian, below $tools, from
+# the mirror that this machine's apt uses and signed with the keys that it trusts. Only for programs
+# that need nothing but a C library. The lists stay for the next one; when they are too old for a
+# package, they are fetched again.
+from_debian() {
+  apt=$tools/apt/$1
   with_lists
   # shellcheck disable=SC2016 # apt-get fills it in
   mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' \
     'Codename: bookworm' 'Component: main')
   [ -n "$mirror" ] || { echo "this is not Debian 12" && return 1; }
   rm -rf "$apt/unpacked" && mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/unpacked" || return 1
-  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror trixie main" \
+  echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $1 main" \
     >"$apt/sources.list"
   # privately COMMAND…: apt-get with nothing of the system's but its keys.
   privately() {
@@ -194,9 +198,9 @@ from_next_debian() {
         -o Acquire::GzipIndexes=true -o Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false "$@"
     )
   }
-  privately download "$1" || { privately update && privately download "$1"; } || return 1
-  dpkg -x "$apt/$1"_*.deb "$apt/unpacked" && mkdir -p "$(dirname -- "$tools/$3")" &&
-    cp "$apt/unpacked/$2" "$tools/$3" && rm -rf "$apt/unpacked" "$apt/$1"_*.deb
+  privately download "$2" || { privately update && privately download "$2"; } || return 1
+  dpkg -x "$apt/$2"_*.deb "$apt/unpacked" && mkdir -p "$(dirname -- "$tools/$4")" &&
+    cp "$apt/unpacked/$3" "$tools/$4" && rm -rf "$apt/unpacked" "$apt/$2"_*.deb
 }
 
 # from_sbin PROGRAM: where servers are is not in everybody's PATH.
