@@ -1,0 +1,110 @@
+//! Trivy's own JSON, schema version 2 (trivy.dev, "Reporting").
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Found, Level, Scan};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Report {
+    schema_version: u32,
+    created_at: Option<String>,
+    artifact_name: Option<String>,
+    #[serde(default)]
+    metadata: Option<Metadata>,
+    results: Option<Vec<Part>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    repo_digests: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Part {
+    #[serde(default)]
+    target: String,
+    vulnerabilities: Option<Vec<Vulnerability>>,
+    misconfigurations: Option<Vec<Misconfiguration>>,
+    secrets: Option<Vec<Leak>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Vulnerability {
+    #[serde(rename = "VulnerabilityID")]
+    id: String,
+    #[serde(default)]
+    pkg_name: String,
+    #[serde(default)]
+    installed_version: String,
+    fixed_version: Option<String>,
+    severity: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Misconfiguration {
+    #[serde(rename = "ID")]
+    id: String,
+    severity: String,
+    status: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Leak {
+    #[serde(rename = "RuleID")]
+    id: String,
+    severity: String,
+    #[serde(default)]
+    start_line: u64,
+}
+
+pub(super) fn read(value: &Value) -> Result<Scan, String> {
+    let report = Report::deserialize(value).map_err(|error| format!("Trivy's JSON: {error}"))?;
+    if report.schema_version != 2 {
+        let version = report.schema_version;
+        return Err(format!("Trivy's JSON has schema {version}, and 2 is what is understood"));
+    }
+    let parts = report.results.unwrap_or_default();
+    let looked_at = parts.len();
+    let found: Result<Vec<Vec<Found>>, String> = parts.into_iter().map(Part::found).collect();
+    Ok(Scan {
+        subject: report.artifact_name,
+        digests: report.metadata.and_then(|data| data.repo_digests).unwrap_or_default(),
+        created: report.created_at,
+        looked_at,
+        found: found?.into_iter().flatten().collect(),
+    })
+}
+
+impl Part {
+    fn found(self) -> Result<Vec<Found>, String> {
+        let mut all = Vec::new();
+        for one in self.vulnerabilities.into_iter().flatten() {
+            let fixed = one.fixed_version.filter(|version| !version.is_empty());
+            let place = format!("{} {}", one.pkg_name, one.installed_version);
+            all.push(Found { level: level(&one.severity)?, id: one.id, place, fixed });
+        }
+        for one in self.misconfigurations.into_iter().flatten() {
+            if one.status.as_deref() != Some("PASS") {
+                let place = self.target.clone();
+                all.push(Found { level: level(&one.severity)?, id: one.id, place, fixed: None });
+            }
+        }
+        for one in self.secrets.into_iter().flatten() {
+            let place = format!("{}:{}", self.target, one.start_line);
+            all.push(Found { level: level(&one.severity)?, id: one.id, place, fixed: None });
+        }
+        Ok(all)
+    }
+}
+
+/// A word that nobody knows may be the worst one.
+fn level(word: &str) -> Result<Level, String> {
+    Level::of(word).ok_or_else(|| format!("Trivy's JSON: the severity {word:?} is not known"))
+}
