@@ -294,7 +294,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
     if all.is_empty() { Err("there is no PEM certificate in it".into()) } else { Ok(all) }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     tcp::is_localhost(bare)
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())

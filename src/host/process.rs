@@ -153,6 +153,24 @@ pub fn run_keeping(
     follow(command.spawn()?, timeout, cancel, None, most)
 }
 
+/// Runs a program as [`run`] does, with a line on its standard input.
+///
+/// # Errors
+/// When it cannot be started.
+pub fn run_told(
+    spec: &CommandSpec,
+    line: &str,
+    timeout: Duration,
+    cancel: &Cancel,
+) -> io::Result<Ran> {
+    let mut command = spec.command();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn()?;
+    // One that does not listen says so by how it ends.
+    let _ = child.stdin.take().map(|mut stdin| writeln!(stdin, "{line}"));
+    follow(child, timeout, cancel, None, KEPT)
+}
+
 /// Runs a program as [`run`] does, but only after `keep` has written down which process it is:
 /// one that outlives us can be found and ended.
 ///
