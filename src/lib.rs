@@ -13,6 +13,7 @@ pub mod deploy;
 pub mod exit;
 pub mod host;
 pub mod platforms;
+pub mod preflight;
 pub mod remote;
 pub mod report;
 pub mod routers;

@@ -104,6 +104,7 @@ impl Record {
             severity: check.severity,
             verdict: end.verdict,
             reason,
+            remedy: None,
             duration_ms: at.saturating_sub(self.began).as_millis() as u64,
             latency_ms: (latency.as_secs_f64() * 1e5).round() / 1e2,
             attempts: self.attempts,

@@ -44,7 +44,7 @@ Examples:
         Ok(self)
     }
 
-    fn arrive(&self, report: &mut Report) -> anyhow::Result<()> {
+    fn arrive(&self, _: &Session, report: &mut Report) -> anyhow::Result<()> {
         let (Some(file), Some(text)) = (&self.output, report.outputs.get("state")) else {
             return Ok(());
         };

@@ -5,15 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
 use super::fleet::Fleet;
+use super::preflight::Given;
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
-use super::{Output, Session, Verb, confirm, ending, follow, transact};
-use crate::actions;
+use super::{Output, Session, Verb, confirm, ending, follow, named, transact};
 use crate::checks::{self, Surroundings, Target};
+use crate::config::Loaded;
 use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
-use crate::decide::naming::Version;
 use crate::decide::plan::Direction;
 use crate::decide::precedence::{self, Ancestry};
 use crate::decide::strategy::{self, Wanted};
@@ -24,7 +24,7 @@ use crate::deploy::new_id;
 use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
 use crate::exit::Fault;
-use crate::host::{env, git};
+use crate::host::git;
 use crate::report::v1::Report;
 
 /// Arguments of `deploy`.
@@ -55,6 +55,10 @@ pub struct Deploy {
     /// Keep no evidence of a release that failed
     #[arg(long)]
     no_forensics: bool,
+    /// Deploy it without the `preflight` of the configuration
+    #[arg(long)]
+    #[serde(default)]
+    no_preflight: bool,
     /// Start nothing: others deployed it, and this report of smoke-test, a file or the JSON itself,
     /// proves that it is well. Record it as verified
     #[arg(long, value_name = "FILE|JSON", conflicts_with = "force")]
@@ -64,6 +68,9 @@ pub struct Deploy {
     queue: Option<Period>,
     #[command(flatten)]
     slots: SlotArgs,
+    #[command(flatten)]
+    #[serde(default)]
+    given: Given,
     #[command(flatten)]
     pub(super) site: SiteArgs,
     /// The deployment over several hosts that this is part of.
@@ -116,6 +123,13 @@ Examples:
         Ok(self)
     }
 
+    fn before(&self, session: &Session, loaded: &Loaded) -> anyhow::Result<Option<Report>> {
+        if self.no_preflight || self.confirm.is_some() {
+            return Ok(None);
+        }
+        self.given.before_leaving(session, &self.site, loaded, &self.release()?)
+    }
+
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;
         let site = self.site.open(session)?;
@@ -133,6 +147,9 @@ Examples:
         }
         site.telling(session)?;
         let history = site.history()?;
+        if let Some(report) = self.preflight(session, &site, &release)? {
+            return Ok(report);
+        }
         if self.dry_run {
             return self.plan(session, &site, &history, &release);
         }
@@ -177,6 +194,24 @@ impl Deploy {
         Ok(transact::conclude(site, &telling, &history, tale))
     }
 
+    /// What must be in place, where somebody wrote down what that is; a report ends it.
+    fn preflight(
+        &self,
+        session: &Session,
+        site: &Site,
+        release: &Release,
+    ) -> anyhow::Result<Option<Report>> {
+        if self.confirm.is_some() {
+            return Ok(None);
+        }
+        if self.no_preflight {
+            let text = "is not done, as --no-preflight says";
+            site.spec.preflight.iter().for_each(|_| Story::new(session).tell("preflight", text));
+            return Ok(None);
+        }
+        self.given.before_deploy(session, site, release)
+    }
+
     fn keeping(&self) -> Keeping {
         Keeping { forensics: !self.no_forensics, ..Keeping::USUAL }
     }
@@ -186,8 +221,8 @@ impl Deploy {
             Fault::usage("no version was given")
                 .hint("say what is deployed: --version v1.4.0, or `version: ${{ github.sha }}`")
         })?;
-        let sha = self.sha.clone().or_else(|| known_sha(version));
-        named_release("", version, sha, &self.digest)
+        let sha = self.sha.clone().or_else(|| named::known_sha(version));
+        named::release("", version, sha, &self.digest)
     }
 
     fn refuse_older(
@@ -271,29 +306,6 @@ impl Deploy {
     }
 }
 
-/// A release as flags name it; `prefix` is what stands before their usual names.
-pub(super) fn named_release(
-    prefix: &str,
-    version: &str,
-    sha: Option<String>,
-    digests: &[String],
-) -> anyhow::Result<Release> {
-    let version: Version =
-        version.parse().map_err(|why| Fault::usage(format!("--{prefix}version: {why}")))?;
-    if let Some(sha) = sha.as_deref().filter(|sha| !is_sha(sha)) {
-        return Err(Fault::usage(format!("--{prefix}sha: {sha:?} is not a commit"))
-            .hint("a commit has 7 to 64 hexadecimal digits")
-            .into());
-    }
-    let is_plain = |text: &String| text.len() <= 512 && text.chars().all(|c| c.is_ascii_graphic());
-    if let Some(digest) = digests.iter().find(|digest| !is_plain(digest)) {
-        return Err(Fault::usage(format!("--{prefix}digest: {digest:?} is not a digest"))
-            .hint("write it like sha256:…, or image@sha256:…")
-            .into());
-    }
-    Ok(Release { version: version.to_string(), sha, digests: digests.to_vec() })
-}
-
 /// The names of the checks that decide. A suite that cannot pass is refused now, and not after the
 /// release was started.
 pub(super) fn critical_checks(site: &Site, release: &Release) -> anyhow::Result<Vec<String>> {
@@ -372,19 +384,4 @@ fn tell_begin(story: &Story<'_>, begun: &Begun, site: &Site) {
         None => "there is nothing to go back to yet: no release was verified before".into(),
     };
     story.tell("deploy", &format!("{version}{live}: {}; {back}", site.scope));
-}
-
-/// The commit of the run, where it is certainly the version's.
-fn known_sha(version: &str) -> Option<String> {
-    if version.len() == 40 && is_sha(version) {
-        return Some(version.into());
-    }
-    let of_push = env::var("GITHUB_EVENT_NAME").as_deref() == Some("push");
-    let of_tag = env::var("GITHUB_REF_TYPE").as_deref() == Some("tag")
-        && env::var("GITHUB_REF_NAME").as_deref() == Some(version);
-    (actions::is_ci() && (of_push || of_tag)).then(|| env::var("GITHUB_SHA")).flatten()
-}
-
-fn is_sha(text: &str) -> bool {
-    (7..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_hexdigit())
 }

@@ -13,7 +13,9 @@ pub(crate) mod far;
 mod fleet;
 mod follow;
 pub mod init;
+mod named;
 pub mod notify_incident;
+pub mod preflight;
 pub mod recover;
 pub mod rollback;
 mod session;
@@ -37,6 +39,7 @@ use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::config::Loaded;
 use crate::exit::{Exit, Fault};
 use crate::host::env;
 use crate::remote::{self, Wanted, serve};
@@ -92,8 +95,17 @@ pub trait Verb: Args + FromArgMatches {
     ///
     /// # Errors
     /// When that cannot be done.
-    fn arrive(&self, _: &mut Report) -> anyhow::Result<()> {
+    fn arrive(&self, _: &Session, _: &mut Report) -> anyhow::Result<()> {
         Ok(())
+    }
+
+    /// Looks at what only the caller's machine can, before it is done on another one. A report ends
+    /// it there.
+    ///
+    /// # Errors
+    /// When that cannot be done.
+    fn before(&self, _: &Session, _: &Loaded) -> anyhow::Result<Option<Report>> {
+        Ok(None)
     }
 
     /// Does it.
@@ -127,7 +139,9 @@ struct Far {
     /// Does it there.
     run: fn(serde_json::Value, &Session) -> anyhow::Result<Report>,
     /// Does the rest here.
-    arrive: fn(&ArgMatches, &mut Report) -> anyhow::Result<()>,
+    arrive: fn(&ArgMatches, &Session, &mut Report) -> anyhow::Result<()>,
+    /// Looks at what only the caller's machine can.
+    before: fn(&ArgMatches, &Session, &Loaded) -> anyhow::Result<Option<Report>>,
     /// [`elsewhere`], by its address: a program that does nothing elsewhere has nothing of it.
     elsewhere: fn(Entry, &ArgMatches, &Session) -> anyhow::Result<Option<Report>>,
 }
@@ -138,7 +152,8 @@ pub const fn anywhere<V: Verb + Serialize + DeserializeOwned>() -> Entry {
         begins: V::BEGINS,
         args: |matches| Ok(serde_json::to_value(read::<V>(matches)?.depart()?)?),
         run: |args, session| serde_json::from_value::<V>(args)?.run(session),
-        arrive: |matches, report| read::<V>(matches)?.arrive(report),
+        arrive: |matches, session, report| read::<V>(matches)?.arrive(session, report),
+        before: |matches, session, loaded| read::<V>(matches)?.before(session, loaded),
         elsewhere,
     };
     Entry { far: Some(far), ..entry::<V>() }
@@ -170,6 +185,7 @@ impl Entry {
 
 /// The verbs of `waveoff`. A new one is a file of its own and a line here.
 pub const WAVEOFF: &[Entry] = &[
+    anywhere::<preflight::Preflight>(),
     anywhere::<deploy::Deploy>(),
     anywhere::<rollback::Rollback>(),
     anywhere::<recover::Recover>(),
@@ -246,6 +262,12 @@ fn elsewhere(
     let Some(far) = verb.far else { return Ok(None) };
     let Some(loaded) = session.config()? else { return Ok(None) };
     let spec = loaded.remote()?;
+    if spec.host.is_none() && spec.hosts.is_none() {
+        return Ok(None);
+    }
+    if let Some(report) = (far.before)(matches, session, &loaded)? {
+        return Ok(Some(report));
+    }
     let programs = matches.get_one::<String>("remote_binaries").cloned();
     let mut report = match (&spec.host, &spec.hosts) {
         (None, None) => return Ok(None),
@@ -268,6 +290,6 @@ fn elsewhere(
             fleet::perform(&order)?
         }
     };
-    (far.arrive)(matches, &mut report)?;
+    (far.arrive)(matches, session, &mut report)?;
     Ok(Some(report))
 }

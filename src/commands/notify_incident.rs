@@ -226,6 +226,7 @@ fn row(outcome: &Outcome) -> Check {
         severity: if outcome.required { Severity::Critical } else { Severity::Warning },
         verdict,
         reason,
+        remedy: None,
         duration_ms: 0,
         latency_ms: 0.0,
         attempts: 1,

@@ -4,11 +4,10 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::deploy::named_release;
 use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
-use super::{Output, Session, Verb, ending, follow, transact};
+use super::{Output, Session, Verb, ending, follow, named, transact};
 use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{Deployment, History, Phase, Release};
@@ -248,7 +247,7 @@ impl Rollback {
     fn failed(&self) -> anyhow::Result<Option<Release>> {
         let Some(version) = &self.failed_version else { return Ok(None) };
         let sha = self.failed_sha.clone();
-        named_release("failed-", version, sha, &self.failed_digest).map(Some)
+        named::release("failed-", version, sha, &self.failed_digest).map(Some)
     }
 
     fn reason(&self, who: &str) -> String {

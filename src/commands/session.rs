@@ -178,6 +178,11 @@ impl Session {
         }
     }
 
+    /// Whether somebody on another machine asked for it, or it goes on by itself.
+    pub fn is_elsewhere(&self) -> bool {
+        self.detached.is_some()
+    }
+
     /// Whether live progress can be shown.
     pub fn has_progress(&self) -> bool {
         terminal::stderr_is_terminal()

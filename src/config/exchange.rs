@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::expectation::ExpectSpec;
+use super::preflight::PreflightSpec;
 use super::transaction::{
     BlueGreenSpec, ComponentSpec, PortsSpec, RouterSpec, StrategySpec, TransactionSpec,
 };
@@ -24,24 +25,24 @@ fn wrong(key: &str, what: impl Into<String>, hint: impl Into<String>) -> Result<
 /// # Errors
 /// [`Fault`] with exit code 2, the file and the key of the first mistake.
 pub fn validate(loaded: &Loaded, spec: &TransactionSpec, service: &str) -> anyhow::Result<()> {
-    let found = parts(loaded, spec).and_then(|()| times(spec)).and_then(|()| {
-        match (&spec.strategy, &spec.router) {
-            (Some(StrategySpec::BlueGreen(own)), Some(router)) => switched(spec)
-                .and_then(|()| slots(own, &components(spec, service), &in_place(spec)))
-                .and_then(|()| address(loaded, router))
-                .and_then(|()| proof(loaded)),
-            (Some(StrategySpec::BlueGreen(_)), None) => wrong(
-                "strategy.blue-green",
-                "nothing sends requests to the slots",
-                "write a `router:` with `nginx`, `haproxy` or `command`",
-            ),
-            (_, Some(_)) => wrong(
-                "router",
-                "it sends requests to slots, and the strategy has none",
-                "write `strategy: { blue-green: { slots: … } }`, or leave `router` out",
-            ),
-            (_, None) => Ok(()),
-        }
+    let preflight = spec.preflight.as_ref().and_then(PreflightSpec::mistake);
+    let found = parts(loaded, spec).and_then(|()| times(spec)).and(preflight.map_or(Ok(()), Err));
+    let found = found.and_then(|()| match (&spec.strategy, &spec.router) {
+        (Some(StrategySpec::BlueGreen(own)), Some(router)) => switched(spec)
+            .and_then(|()| slots(own, &components(spec, service), &in_place(spec)))
+            .and_then(|()| address(loaded, router))
+            .and_then(|()| proof(loaded)),
+        (Some(StrategySpec::BlueGreen(_)), None) => wrong(
+            "strategy.blue-green",
+            "nothing sends requests to the slots",
+            "write a `router:` with `nginx`, `haproxy` or `command`",
+        ),
+        (_, Some(_)) => wrong(
+            "router",
+            "it sends requests to slots, and the strategy has none",
+            "write `strategy: { blue-green: { slots: … } }`, or leave `router` out",
+        ),
+        (_, None) => Ok(()),
     });
     found.map_err(|(key, what, hint)| {
         Fault::usage(format!("{}: {key}: {what}", loaded.file)).hint(hint).into()

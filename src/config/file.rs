@@ -14,7 +14,7 @@ use super::ssh::RemoteSpec;
 use super::transaction::TransactionSpec;
 use super::values::{Argv, NonEmpty, Period};
 #[cfg(test)]
-use super::{ssh, transaction};
+use super::{preflight, ssh, transaction};
 use crate::exit::Fault;
 use crate::report::mask::Mask;
 
@@ -66,6 +66,9 @@ pub struct Config {
     /// What is written down of the state before anything changes, besides versions and services.
     #[cfg_attr(test, schemars(with = "Option<transaction::CaptureSpec>"))]
     pub capture: Option<IgnoredAny>,
+    /// What must be in place before a release is deployed.
+    #[cfg_attr(test, schemars(with = "Option<preflight::PreflightSpec>"))]
+    pub preflight: Option<IgnoredAny>,
     /// The limit of one deployment; when it is over, the old release comes back. 30m if absent.
     #[cfg_attr(test, schemars(with = "Option<Period>"))]
     pub deploy_within: Option<IgnoredAny>,

@@ -10,6 +10,7 @@ pub mod forms;
 mod interpolate;
 mod keys;
 pub mod pipeline;
+pub mod preflight;
 #[cfg(test)]
 mod schema;
 pub mod ssh;

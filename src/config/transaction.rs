@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::pipeline::PlatformSpec;
+use super::preflight::PreflightSpec;
 use super::values::{Argv, Increase, NonEmpty, Period, Secret};
 
 /// The keys of `waveoff.yml` that say how releases are exchanged. The other keys were read before,
@@ -26,6 +27,8 @@ pub struct TransactionSpec {
     pub migrate: Option<MigrateSpec>,
     /// What is written down of the state before anything changes, besides versions and services.
     pub capture: Option<CaptureSpec>,
+    /// What must be in place before a release is deployed.
+    pub preflight: Option<PreflightSpec>,
     /// The limit of one deployment; when it is over, the old release comes back. 30m if absent.
     pub deploy_within: Option<Period>,
 }

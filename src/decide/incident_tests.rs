@@ -37,6 +37,7 @@ fn hostile(text: &str) -> Incident {
         severity: Severity::Critical,
         verdict: Verdict::Fail,
         reason: t(),
+        remedy: None,
         duration_ms: 1,
         latency_ms: 1.0,
         attempts: 3,

@@ -320,6 +320,7 @@ fn evidence(name: &str, release: &Release, evidence: Option<Response>, reason: &
         severity: Severity::Critical,
         verdict: Verdict::Fail,
         reason: reason.into(),
+        remedy: None,
         duration_ms: 0,
         latency_ms: 0.0,
         attempts: 1,

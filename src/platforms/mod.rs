@@ -6,7 +6,7 @@ mod compose;
 mod process;
 mod systemd;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::transaction::TransactionSpec;
@@ -19,6 +19,7 @@ use crate::deploy::commands::Commands;
 use crate::deploy::{Scope, State};
 use crate::exit::Fault;
 use crate::host::process::Started;
+use crate::preflight::Wanted;
 use crate::report::v1::Response;
 
 /// Whether somebody who was killed left a registry's login below a state folder.
@@ -103,6 +104,19 @@ pub trait Platform {
     /// What cannot be had.
     fn prepare(&self, _: &Order<'_>, _: &Commands<'_>) -> Result<Vec<String>, Trouble> {
         Ok(Vec::new())
+    }
+
+    /// The images that `prepare` would fetch, and those that it would find here. Nothing is fetched.
+    ///
+    /// # Errors
+    /// When what they are cannot be found out.
+    fn images(&self, _: &Order<'_>) -> Result<Vec<Wanted>, Trouble> {
+        Ok(Vec::new())
+    }
+
+    /// The folders that grow with a release, besides the state folder.
+    fn stores(&self) -> Vec<PathBuf> {
+        Vec::new()
     }
 
     /// What the platform itself can tell of how the release is, as checks besides the configured

@@ -60,6 +60,10 @@ fn table(text: &mut String, checks: &[Check], colour: bool) {
 /// What a person needs who was not there: the timeline, the expectations, the last answer.
 fn details(text: &mut String, check: &Check) {
     line(text, format_args!("{} ({})", check.name, check.target));
+    if let Some(remedy) = &check.remedy {
+        line(text, format_args!("  {}", check.reason));
+        line(text, format_args!("  remedy: {remedy}"));
+    }
     for stretch in &check.timeline {
         let span = if stretch.count == 1 {
             format!("{:.2} s", stretch.from_ms as f64 / 1e3)

@@ -32,7 +32,7 @@ pub fn summary(report: &Report) -> String {
 pub fn annotations(report: &Report) -> Vec<(Level, String, String)> {
     let of = |level, wanted: fn(&Check) -> bool| {
         let checks = report.checks.iter().filter(move |check| wanted(check)).take(ANNOTATIONS - 1);
-        checks.map(move |check| (level, check.name.clone(), check.reason.clone()))
+        checks.map(move |check| (level, check.name.clone(), told(check)))
     };
     let decides = |check: &Check| check.severity == Severity::Critical && !check.verdict.is_pass();
     let weak = |check: &Check| check.severity == Severity::Warning && !check.verdict.is_pass();
@@ -45,6 +45,12 @@ pub fn annotations(report: &Report) -> Vec<(Level, String, String)> {
         all.insert(0, (Level::Error, report.program.clone(), report.summary.clone()));
     }
     all
+}
+
+/// Why, and what would mend it.
+fn told(check: &Check) -> String {
+    let remedy = check.remedy.iter().map(|remedy| format!("; {remedy}"));
+    std::iter::once(check.reason.clone()).chain(remedy).collect()
 }
 
 fn row(check: &Check) -> String {
@@ -66,6 +72,13 @@ fn row(check: &Check) -> String {
 
 fn details(check: &Check) -> String {
     let mut text = format!("<details><summary>{}</summary>\n\n", html(&check.name));
+    if let Some(remedy) = &check.remedy {
+        text += &format!("{}\n\n**Remedy:** {}\n", escape(&check.reason), escape(remedy));
+    }
+    for finding in check.findings.iter().filter(|f| !f.verdict.is_pass() && check.remedy.is_some())
+    {
+        text += &format!("- {}\n", escape(&finding.actual));
+    }
     for stretch in &check.timeline {
         let (from, to) = (stretch.from_ms as f64 / 1e3, stretch.to_ms as f64 / 1e3);
         text += &format!("- {from:.2}–{to:.2} s ×{}: {}\n", stretch.count, escape(&stretch.note));

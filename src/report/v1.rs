@@ -92,6 +92,9 @@ pub struct Check {
     pub verdict: Verdict,
     /// Why, in one line.
     pub reason: String,
+    /// What would mend it, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
     /// From the first attempt to the end, in milliseconds.
     pub duration_ms: u64,
     /// How long the last attempt took, in milliseconds.

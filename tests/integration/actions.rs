@@ -13,6 +13,7 @@ use waveoff::commands::capture::Capture;
 use waveoff::commands::deploy::Deploy;
 use waveoff::commands::evaluate_rollback::EvaluateRollback;
 use waveoff::commands::notify_incident::NotifyIncident;
+use waveoff::commands::preflight::Preflight;
 use waveoff::commands::recover::Recover;
 use waveoff::commands::rollback::Rollback;
 use waveoff::commands::smoke_test::SmokeTest;
@@ -24,6 +25,7 @@ pub(crate) fn actions() -> Vec<Action> {
     vec![
         Action { words: "wait-healthy", verb: entry::<WaitHealthy>() },
         Action { words: "smoke-test", verb: entry::<SmokeTest>() },
+        Action { words: "waveoff preflight", verb: entry::<Preflight>() },
         Action { words: "waveoff deploy", verb: entry::<Deploy>() },
         Action { words: "waveoff rollback", verb: entry::<Rollback>() },
         Action { words: "waveoff recover", verb: entry::<Recover>() },

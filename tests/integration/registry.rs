@@ -118,6 +118,13 @@ impl Registry {
         fs::remove_dir_all(manifests.join("revisions").join(digest.replace(':', "/"))).unwrap();
     }
 
+    /// Where it keeps what has this digest: for those who damage it.
+    pub(crate) fn stored(&self, digest: &str) -> PathBuf {
+        let hex = digest.strip_prefix("sha256:").unwrap();
+        let blobs = self.folder.path().join("data/docker/registry/v2/blobs/sha256");
+        blobs.join(&hex[..2]).join(hex).join("data")
+    }
+
     /// What was asked of it, a line for each request.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()

@@ -127,6 +127,7 @@ pub(super) fn check(name: &str, verdict: Verdict, findings: Vec<Finding>) -> Che
         severity: Severity::Critical,
         verdict,
         reason: format!("{name} says {verdict}"),
+        remedy: None,
         duration_ms: 1,
         latency_ms: 1.0,
         attempts: 1,

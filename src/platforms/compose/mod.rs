@@ -3,6 +3,7 @@
 
 mod binds;
 mod engine;
+mod images;
 mod login;
 mod model;
 mod prepare;
@@ -29,6 +30,7 @@ use crate::deploy::{Scope, State};
 use crate::exit::Fault;
 use crate::host::files;
 use crate::host::process::Started;
+use crate::preflight::Wanted;
 use engine::{Container, Engine};
 pub(super) use login::{has_login, sweep};
 use model::{Kinds, wrong};
@@ -256,6 +258,14 @@ impl Platform for Compose {
             Direction::Forward => self.prepare_new(order, commands),
             Direction::Back => self.prepare_back(order, commands),
         }
+    }
+
+    fn images(&self, order: &Order<'_>) -> Result<Vec<Wanted>, Trouble> {
+        self.images_of(order)
+    }
+
+    fn stores(&self) -> Vec<PathBuf> {
+        self.engine.root().into_iter().collect()
     }
 
     fn checks(&self) -> Vec<CheckSpec> {

@@ -228,13 +228,7 @@ impl Compose {
         let mut found = BTreeMap::new();
         let mut pulled = Vec::new();
         for (name, here) in names.iter().zip(self.engine.images(&names)?) {
-            // What no registry has a digest of was built here, and what has one in its name cannot be another.
-            let is_it = |local: &LocalImage| {
-                name.contains("@sha256:")
-                    || local.digest(&repository(name)).is_none()
-                    || self.is_only_here(name)
-            };
-            match here.filter(is_it) {
+            match here.filter(|local| self.is_it(name, local)) {
                 Some(local) => drop(found.insert((*name).to_owned(), local)),
                 None => {
                     self.pull_one(name, commands)?;
@@ -254,6 +248,14 @@ impl Compose {
             }
         }
         Ok(found)
+    }
+
+    /// Whether an image that is here is the one that is meant, so that it is not pulled: what no
+    /// registry has a digest of was built here, and what has one in its name cannot be another.
+    pub(super) fn is_it(&self, name: &str, local: &LocalImage) -> bool {
+        name.contains("@sha256:")
+            || local.digest(&repository(name)).is_none()
+            || self.is_only_here(name)
     }
 
     /// Whether no registry can have it: Podman calls what was built here so.

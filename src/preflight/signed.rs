@@ -1,0 +1,250 @@
+//! Signatures and attestations, as Cosign verifies them.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::{Finding, Subject};
+use crate::config::compose::RegistrySpec;
+use crate::config::preflight::{Kind, SignerSpec};
+use crate::config::values::{Argv, Secret};
+use crate::decide::image::reference::{DOCKER_HUB, Reference};
+use crate::decide::verdict::Verdict;
+use crate::host::process::{self, CommandSpec, Ran};
+use crate::host::scratch::Scratch;
+
+/// The limit of one verification.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// Cosign's exit code when there is no signature (cosign, `cmd/cosign/errors/exit_code_lookup.go`).
+const UNSIGNED: i32 = 10;
+/// Its exit code when there are some, and none is by whom it should be.
+const BY_OTHERS: i32 = 12;
+/// What is attested, where nobody says it.
+const PROVENANCE: &str = "slsaprovenance1";
+/// How a signature may be stored: as this Cosign does by itself, and in the newer way, which older
+/// ones look for only when they are told.
+const FORMATS: [Option<&str>; 2] = [None, Some("--new-bundle-format=true")];
+
+/// Each image is signed by whom it should be.
+pub(super) fn signature(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(signer) = &subject.spec.signature else { return Vec::new() };
+    let order = Order { kind: Kind::Signature, words: vec!["verify".into()], signer };
+    order.of_all(subject)
+}
+
+/// Each image is attested.
+pub(super) fn provenance(subject: &Subject<'_>) -> Vec<Finding> {
+    let Some(spec) = &subject.spec.provenance else { return Vec::new() };
+    let Some(signer) = spec.signer.as_ref().or(subject.spec.signature.as_ref()) else {
+        return Vec::new();
+    };
+    let kind = spec.r#type.clone().unwrap_or_else(|| PROVENANCE.into());
+    let words = vec!["verify-attestation".into(), "--type".into(), kind];
+    Order { kind: Kind::Provenance, words, signer }.of_all(subject)
+}
+
+struct Order<'a> {
+    kind: Kind,
+    words: Vec<String>,
+    signer: &'a SignerSpec,
+}
+
+impl Order<'_> {
+    fn of_all(&self, subject: &Subject<'_>) -> Vec<Finding> {
+        let program = subject.spec.cosign.clone().unwrap_or_else(|| Argv(vec!["cosign".into()]));
+        if let Some(missing) = process::missing(&CommandSpec::new(program.clone())) {
+            let remedy = "install Cosign, in a workflow with sigstore/cosign-installer, or name it \
+                          under `preflight.cosign`";
+            return vec![Finding::bad(self.kind, "", Verdict::Error, missing, remedy)];
+        }
+        let logins = subject.images.iter().map(|looked| (&looked.image, looked.login.as_ref()));
+        let logins: Vec<_> = logins.collect();
+        subject.of_images(self.kind, |about, image, found| {
+            let login = logins.iter().find(|(of, _)| *of == image).and_then(|(_, login)| *login);
+            let command = |format: Option<&str>| {
+                let mut argv = program.0.clone();
+                argv.extend(self.words.iter().cloned());
+                argv.extend(words_of(self.signer));
+                argv.extend(format.map(str::to_owned));
+                if subject.is_plain(image) {
+                    argv.push("--allow-http-registry".into());
+                }
+                argv.push(image.by(&found.digest).to_string());
+                CommandSpec::new(Argv(argv))
+            };
+            match self.verify(subject, &command, login) {
+                Ok(()) => Finding::pass(self.kind, about, self.who()),
+                Err(Refusal { verdict, reason, remedy, .. }) => {
+                    Finding::bad(self.kind, about, verdict, reason, remedy)
+                }
+            }
+        })
+    }
+
+    /// Whatever the way in which it is stored, one good signature is enough.
+    fn verify(
+        &self,
+        subject: &Subject<'_>,
+        command: &dyn Fn(Option<&str>) -> CommandSpec,
+        login: Option<&RegistrySpec>,
+    ) -> Result<(), Refusal> {
+        let kept = login.map(keep).transpose().map_err(|error| {
+            Refusal::unknown(format!("cannot keep the registry's login for Cosign: {error}"))
+        })?;
+        let mut refusal: Option<Refusal> = None;
+        for format in FORMATS {
+            let mut command = command(format);
+            let folder = kept.as_ref().map(|kept| kept.folder().display().to_string());
+            command.env.extend(folder.map(|f| ("DOCKER_CONFIG".to_owned(), Secret::new(f))));
+            match self.once(subject, &command) {
+                Ok(()) => return Ok(()),
+                Err(found) => {
+                    refusal = Some(match refusal {
+                        None if !found.is_absence => return Err(found),
+                        None => found,
+                        Some(first) => first.and(found),
+                    });
+                }
+            }
+        }
+        Err(refusal.unwrap_or_else(|| Refusal::unknown("it was not looked at".into())))
+    }
+
+    fn once(&self, subject: &Subject<'_>, command: &CommandSpec) -> Result<(), Refusal> {
+        let output = match process::run(command, PATIENCE, &subject.cancel, None) {
+            Ok(Ran::Ended(output)) => output,
+            Ok(Ran::TimedOut(_)) => {
+                return Err(Refusal::unknown(format!("no answer within {}s", PATIENCE.as_secs())));
+            }
+            Ok(Ran::Cancelled(_)) => return Err(Refusal::unknown("cancelled".into())),
+            Err(error) => return Err(Refusal::unknown(format!("cannot be run: {error}"))),
+        };
+        if output.code == Some(0) {
+            return Ok(());
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        Err(self.refusal(output.code, &said))
+    }
+
+    fn refusal(&self, code: Option<i32>, said: &str) -> Refusal {
+        let signed = if self.kind == Kind::Signature { "signed" } else { "attested" };
+        let last = last_words(said);
+        let is_absence = code == Some(UNSIGNED)
+            || ["no signatures found", "no matching attestations", "no attestations found"]
+                .iter()
+                .any(|words| said.contains(words))
+                && !said.contains("none of the");
+        if is_absence {
+            let reason = format!("it is not {signed}, or not by {}: {last}", self.who());
+            let remedy = match self.kind {
+                Kind::Signature => {
+                    "sign it by its digest: `cosign sign IMAGE@DIGEST`; what Cosign 3 signed, only Cosign 3 finds"
+                }
+                _ => {
+                    "attest it by its digest: `cosign attest`, or actions/attest in the build; what Cosign 3 attested, only Cosign 3 finds"
+                }
+            };
+            let refusal = Refusal::new(Verdict::Fail, reason, remedy);
+            return Refusal { is_absence: true, ..refusal };
+        }
+        let by_others = ["none of the", "no matching", "failed to verify signature"];
+        if code == Some(BY_OTHERS) || by_others.iter().any(|words| said.contains(words)) {
+            let reason = format!("it is {signed}, and not by {}: {last}", self.who());
+            let remedy = "find out who built and signed it, before it goes anywhere";
+            return Refusal::new(Verdict::Fail, reason, remedy);
+        }
+        let unasked = said.contains("unknown flag");
+        Refusal { is_unasked: unasked, ..Refusal::unknown(format!("cosign: {last}")) }
+    }
+
+    /// By whom it should be, in words.
+    fn who(&self) -> String {
+        let signer = self.signer;
+        let issuer = signer.issuer.as_deref().unwrap_or_default();
+        match (&signer.key, &signer.identity, &signer.identity_regexp) {
+            (Some(key), ..) => format!("the key {key}"),
+            (None, Some(identity), _) => format!("{identity} of {issuer}"),
+            (None, None, Some(pattern)) => format!("one who matches {pattern} of {issuer}"),
+            (None, None, None) => "anybody known".into(),
+        }
+    }
+}
+
+struct Refusal {
+    verdict: Verdict,
+    reason: String,
+    remedy: String,
+    /// Whether nothing was found, which another way of looking may.
+    is_absence: bool,
+    /// Whether this Cosign does not know that way.
+    is_unasked: bool,
+}
+
+impl Refusal {
+    fn new(verdict: Verdict, reason: String, remedy: &str) -> Self {
+        Self { verdict, reason, remedy: remedy.into(), is_absence: false, is_unasked: false }
+    }
+
+    /// What both ways of looking say, when the first one found nothing.
+    fn and(self, other: Self) -> Self {
+        match other {
+            // By others, in the second way: that is more than nothing.
+            Refusal { verdict: Verdict::Fail, is_absence: false, .. } => other,
+            // Nothing there either, or this Cosign knows no second way.
+            Refusal { is_absence: true, .. } | Refusal { is_unasked: true, .. } => self,
+            other => {
+                let reason = format!(
+                    "{}; as a bundle, it could not be looked for: {}",
+                    self.reason, other.reason
+                );
+                Self { reason, ..self }
+            }
+        }
+    }
+
+    /// It could not be found out.
+    fn unknown(reason: String) -> Self {
+        Self::new(Verdict::Error, reason, "see what it says; `cosign verify` by hand tells more")
+    }
+}
+
+fn words_of(signer: &SignerSpec) -> Vec<String> {
+    let flags = [
+        ("--key", &signer.key),
+        ("--certificate-identity", &signer.identity),
+        ("--certificate-identity-regexp", &signer.identity_regexp),
+        ("--certificate-oidc-issuer", &signer.issuer),
+    ];
+    // As one word each, so that no value is an option.
+    let given = flags
+        .iter()
+        .filter_map(|(flag, value)| value.as_ref().map(|value| format!("{flag}={value}")));
+    let log =
+        (signer.transparency_log == Some(false)).then(|| "--insecure-ignore-tlog=true".into());
+    given.chain(log).collect()
+}
+
+/// The last line of what was said that says something.
+fn last_words(said: &str) -> String {
+    let lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut useful =
+        lines.filter(|line| !line.starts_with("main.go:") && !line.starts_with("WARNING"));
+    let last = useful.next_back().unwrap_or("it said nothing");
+    last.trim_start_matches("Error: ").chars().take(300).collect()
+}
+
+/// A login for Cosign alone, gone when this is dropped: it takes one out of no variable.
+fn keep(login: &RegistrySpec) -> std::io::Result<Scratch> {
+    let kept = Scratch::new()?;
+    let auth = STANDARD.encode(format!("{}:{}", login.user, login.password.expose()));
+    let probe = format!("{}/x/y", login.server).parse::<Reference>();
+    let is_hub = probe.is_ok_and(|server| server.registry == DOCKER_HUB);
+    let key = if is_hub { "https://index.docker.io/v1/" } else { &login.server };
+    kept.write(
+        "config.json",
+        json!({ "auths": { key: { "auth": auth } } }).to_string().as_bytes(),
+    )?;
+    Ok(kept)
+}

@@ -1,0 +1,172 @@
+//! Images in a registry: there, whole, and behind a login.
+
+use std::fs;
+
+use crate::deploy_world::World;
+use crate::harness::{Ran, Server};
+use crate::oci::{self, Image};
+use crate::preflight::{found, preflight, world};
+use crate::registry::{PASSWORD, Registry, USER};
+
+const BOTH: [&str; 2] = ["linux/amd64", "linux/arm64"];
+
+fn shop(registry: &Registry, more: &str) -> World {
+    world(&format!("  images: [{}/acme/shop]\n{more}", registry.name()))
+}
+
+/// What becomes of an image of which something was damaged.
+fn damaged(more: &str, damage: impl Fn(&Registry, &Image)) -> Option<Ran> {
+    let registry = Registry::start()?;
+    let image = oci::push(&registry, "acme/shop", "v1", &BOTH);
+    let world = shop(&registry, more);
+    assert_eq!(found(&preflight(&world, &[]).expect_code(0), "image").0, "pass");
+    damage(&registry, &image);
+    Some(preflight(&world, &[]))
+}
+
+#[test]
+fn d2_r1_an_image_that_lost_a_part_is_found() {
+    let lose_layer = |registry: &Registry, image: &Image| {
+        fs::remove_file(registry.stored(&image.layers[1])).unwrap();
+    };
+    let Some(ran) = damaged("", lose_layer) else { return };
+    let (verdict, why) = found(&ran.expect_code(10), "image");
+    assert!(verdict == "fail" && why.contains("is not there"), "{why}");
+    let lose_platform = |registry: &Registry, image: &Image| {
+        fs::remove_file(registry.stored(&image.platforms[1])).unwrap();
+    };
+    let Some(ran) = damaged("", lose_platform) else { return };
+    assert_ne!(found(&ran, "image").0, "pass", "one platform of two is not an image");
+    let cut = |registry: &Registry, image: &Image| {
+        fs::write(registry.stored(&image.layers[0]), "short").unwrap();
+    };
+    let Some(ran) = damaged("", cut) else { return };
+    let (verdict, why) = found(&ran.expect_code(10), "image");
+    assert!(verdict == "fail" && why.contains("has 5"), "{why}");
+}
+
+#[test]
+fn d2_r1_a_flipped_byte_is_found_when_the_layers_are_read() {
+    let flip = |registry: &Registry, image: &Image| {
+        let file = registry.stored(&image.layers[0]);
+        let mut bytes = fs::read(&file).unwrap();
+        bytes[7] ^= 1;
+        fs::write(file, bytes).unwrap();
+    };
+    let Some(ran) = damaged("  blobs: true\n", flip) else { return };
+    let (verdict, why) = found(&ran.expect_code(10), "blobs");
+    assert!(verdict == "fail" && why.contains("has the content of"), "{why}");
+}
+
+#[test]
+fn d2_a_manifest_that_is_not_its_digest_is_not_believed() {
+    let text = r#"{"schemaVersion": 2, "manifests": []}"#;
+    let liar = Server::new(move |_, _| (200, String::new(), text.into()));
+    let by = format!("127.0.0.1:{}/acme/shop@sha256:{}", liar.port, "a".repeat(64));
+    let ran = preflight(&world("  room: 1MB\n"), &["--digest", &by]).expect_code(10);
+    let (verdict, why) = found(&ran, "image");
+    assert!(verdict == "fail" && why.contains("its manifest is not sha256:aaaa"), "{why}");
+    let ran = preflight(&world(&format!("  images: [127.0.0.1:{}/acme/shop]\n", liar.port)), &[]);
+    let (_, why) = found(&ran.expect_code(10), "image");
+    assert!(why.contains("no platform"), "{why}");
+}
+
+#[test]
+fn d2_an_image_that_is_not_there_fails_and_a_registry_that_is_silent_is_an_error() {
+    let Some(mut registry) = Registry::start() else { return };
+    let world = shop(&registry, "");
+    let (verdict, why) = found(&preflight(&world, &[]).expect_code(10), "image");
+    assert!(verdict == "fail" && why.contains("no such image"), "{why}");
+    registry.stop();
+    let (verdict, why) = found(&preflight(&world, &[]).expect_code(12), "image");
+    assert!(verdict == "error" && why.contains("refused"), "{why}");
+    let busy = Server::new(|_, number| match number {
+        1 => (503, String::new(), String::new()),
+        _ => (404, String::new(), String::new()),
+    });
+    let world = self::world(&format!("  images: [127.0.0.1:{}/acme/shop]\n", busy.port));
+    preflight(&world, &[]).expect_code(10);
+    assert_eq!(busy.count(), 2, "what may pass is asked again");
+}
+
+#[test]
+fn d2_a_registry_that_wants_a_login_gets_the_one_that_is_known() {
+    let Some(registry) = Registry::with_login() else { return };
+    let world = shop(&registry, "");
+    let (verdict, why) = found(&preflight(&world, &[]).expect_code(12), "image");
+    assert!(verdict == "error" && why.contains("no login"), "{why}");
+    let login = |password: &str| {
+        let server = registry.name();
+        shop(
+            &registry,
+            &format!("  registry: {{ server: '{server}', user: {USER}, password: {password} }}\n"),
+        )
+    };
+    let ran = preflight(&login("wrong-password"), &[]).expect_code(12);
+    assert!(found(&ran, "image").1.contains("this login may not read it"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains("wrong-password"));
+    let (verdict, why) = found(&preflight(&login(PASSWORD), &[]).expect_code(10), "image");
+    assert!(verdict == "fail" && why.contains("no such image"), "it was let in: {why}");
+    let kept = format!(r#"{{"credHelpers": {{"{}": "test"}}}}"#, registry.name());
+    world.write(".docker/config.json", &kept);
+    let helper = format!(
+        "#!/bin/sh\nread -r server; [ \"$1 $server\" = 'get {}' ] || exit 1\n\
+         echo '{{\"Username\": \"{USER}\", \"Secret\": \"{PASSWORD}\"}}'\n",
+        registry.name()
+    );
+    world.write("bin/docker-credential-test", &helper);
+    let path = format!("{}/bin:{}", world.folder.path().display(), std::env::var("PATH").unwrap());
+    let program = world.waveoff(&["preflight", "--json", "--version", "v1"]).env("PATH", &path);
+    let ran = program.run().expect_code(10);
+    assert!(found(&ran, "image").1.contains("no such image"), "{ran:?}");
+    assert!(!format!("{ran:?}").contains(PASSWORD));
+}
+
+#[test]
+fn d2_a_token_is_fetched_where_the_registry_says_with_the_login_for_it() {
+    let manifest = r#"{"schemaVersion": 2, "config": {"digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "size": 2}, "layers": []}"#;
+    let server = Server::new(move |request, _| {
+        let given = request.header("authorization").unwrap_or_default();
+        let path = request.path();
+        let token = "eyJ0b2tlbiI";
+        match path {
+            _ if path.starts_with("/token") => {
+                let may = path.contains("scope=repository%3Aacme%2Fshop%3Apull")
+                    && path.contains("service=registry.test")
+                    // shop:correct-horse
+                    && given == "Basic c2hvcDpjb3JyZWN0LWhvcnNl";
+                let body = format!(r#"{{"token": "{token}", "expires_in": 300}}"#);
+                if may { (200, String::new(), body) } else { (401, String::new(), "{}".into()) }
+            }
+            _ if given != format!("Bearer {token}") => {
+                let host = request.header("host").unwrap();
+                let asks = format!(
+                    "WWW-Authenticate: Bearer realm=\"http://{host}/token\",\
+                     service=\"registry.test\",scope=\"repository:acme/shop:pull\"\r\n"
+                );
+                (401, asks, "{}".into())
+            }
+            _ if path.contains("/blobs/") => (200, String::new(), "{}".into()),
+            _ => (200, String::new(), manifest.into()),
+        }
+    });
+    let spec = |password: &str| {
+        let name = format!("127.0.0.1:{}", server.port);
+        world(&format!(
+            "  images: [{name}/acme/shop]\n  \
+             registry: {{ server: '{name}', user: {USER}, password: {password} }}\n"
+        ))
+    };
+    let ran = preflight(&spec(PASSWORD), &[]).expect_code(0);
+    assert!(found(&ran, "image").1.contains("1 blob"), "{ran:?}");
+    let ran = preflight(&spec("another"), &[]).expect_code(12);
+    assert_eq!(found(&ran, "image").0, "error");
+    let all = server.requests.lock().unwrap();
+    let asked = all.iter().filter(|request| request.path().contains("/manifests/"));
+    for request in asked {
+        let accept = request.header("accept").unwrap();
+        for kind in ["image.index.v1", "manifest.list.v2", "image.manifest.v1", "manifest.v2"] {
+            assert!(accept.contains(kind), "all kinds are named, or it converts: {accept}");
+        }
+    }
+}
