@@ -1,5 +1,6 @@
 //! Folders with what is in them: listed, read entry by entry, made again elsewhere.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
@@ -135,6 +136,76 @@ pub fn make_in(folder: &Path, prefix: &str) -> io::Result<PathBuf> {
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     to.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Puts everything of one folder into another one that has the rest already, under the same names;
+/// each name stands behind the folder that it is in. What the other one has besides is not touched.
+///
+/// # Errors
+/// When something else stands where a folder or a file must be, or it cannot be done.
+pub fn put_into(folder: &Path, from: &Path, names: &[String]) -> io::Result<()> {
+    for name in names {
+        let (from, to) = (from.join(name), folder.join(name));
+        let there = match fs::symlink_metadata(&to) {
+            Ok(there) => Some(there.is_dir()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        match (fs::symlink_metadata(&from)?.is_dir(), there) {
+            (true, Some(true)) => {}
+            (true, None) => fs::create_dir(&to)?,
+            (false, None | Some(false)) => fs::rename(from, &to)?,
+            (is_folder, _) => {
+                let was = if is_folder { "a folder" } else { "no folder" };
+                let what = format!("{} was {was} when it was sent; move it away", to.display());
+                return Err(io::Error::other(what));
+            }
+        }
+    }
+    let places = names.iter().filter_map(|name| Path::new(name).parent());
+    let places: BTreeSet<PathBuf> = places.map(|place| folder.join(place)).collect();
+    places.iter().try_for_each(|place| File::open(place)?.sync_all())
+}
+
+/// Removes what is named of a folder, and the folders that are empty then; what is there besides
+/// stays, with the folders that it is in. Nothing is removed through a link.
+///
+/// # Errors
+/// When something cannot be removed.
+pub fn remove_of(folder: &Path, names: &[String]) -> io::Result<()> {
+    let deepest_first: BTreeSet<&Path> = names.iter().map(Path::new).collect();
+    for name in deepest_first.into_iter().rev() {
+        if is_below_link(folder, name) {
+            continue;
+        }
+        let path = folder.join(name);
+        let removed = match fs::symlink_metadata(&path) {
+            Ok(found) if found.is_dir() => remove_empty(&path),
+            Ok(_) => fs::remove_file(&path),
+            Err(error) => Err(error),
+        };
+        removed.or_else(is_gone)?;
+    }
+    remove_empty(folder).or_else(is_gone)
+}
+
+/// Whether a name leads through something that is no folder of its own.
+fn is_below_link(folder: &Path, name: &Path) -> bool {
+    let above = name.ancestors().skip(1).filter(|above| *above != Path::new(""));
+    let is_folder = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    !is_folder(folder) || above.map(|above| folder.join(above)).any(|path| !is_folder(&path))
+}
+
+fn remove_empty(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir(folder) {
+        // Somebody else has something in it.
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
+        other => other,
+    }
+}
+
+fn is_gone(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
 }
 
 /// Makes a link.
