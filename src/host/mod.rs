@@ -15,6 +15,7 @@ pub mod folders;
 pub mod git;
 pub mod github;
 pub mod http;
+pub mod kit;
 pub mod lock;
 pub mod pid;
 pub mod process;

@@ -1,22 +1,24 @@
-//! The system's `ssh`: one process for each connection, with its options in a private folder that
-//! goes away with it.
+//! The system's `ssh`: one process for each connection.
 
-use std::fs::{self, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::clock::Moment;
-use super::process::{self, Started};
-use super::{env, files, pid};
+use super::signals::Cancel;
 
 /// A longer line is no word of ours: a report with the answers of many checks stays far below.
 const LONGEST: u64 = 64 << 20;
 /// Lines that wait to be taken.
 const WAITING: usize = 64;
+/// Bytes that are passed to `ssh` at once, and how many such pieces wait for it.
+const CHUNK: usize = 64 << 10;
+const QUEUED: usize = 16;
+/// How long `ssh` may take nothing of what is sent: it passes on some 100 KiB at once, so that a line
+/// with 2 KiB a second still does.
+const STALLED: Duration = Duration::from_secs(60);
 /// What is kept of what `ssh` says on standard error: its end.
 const KEPT: usize = 16 << 10;
 /// How long `ssh` may take to end after its input was closed.
@@ -24,149 +26,11 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How often it is asked whether it has ended.
 const TICK: Duration = Duration::from_millis(10);
 
-/// A private folder for what `ssh` reads from files: its options, a key, keys of hosts. Its name
-/// says whose it is, so that what was left by a process that was killed is found and removed.
-#[derive(Debug)]
-pub struct Kit {
-    folder: PathBuf,
-}
-
-impl Kit {
-    /// Makes one, after removing those whose process is gone.
-    ///
-    /// # Errors
-    /// When it cannot be made, or is somebody else's.
-    pub fn new() -> io::Result<Self> {
-        let base = base();
-        private_folder(&base)?;
-        remove_orphans(&base);
-        let Started { pid, ticks } = pid::this();
-        let ticks = ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-        let prefix = format!("{pid}.{ticks}.");
-        let mut builder = tempfile::Builder::new();
-        let folder = only_ours(builder.prefix(&prefix)).tempdir_in(&base)?;
-        Ok(Self { folder: folder.keep() })
-    }
-
-    /// Where a file of that name is.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(name)
-    }
-
-    /// Writes a file that only its owner may read.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub fn write(&self, name: &str, text: &str) -> io::Result<()> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        owner_only(&mut options);
-        options.open(self.path(name))?.write_all(text.as_bytes())
-    }
-}
-
-impl Drop for Kit {
-    fn drop(&mut self) {
-        // The next one removes what cannot be removed now.
-        files::remove_folder(&self.folder).unwrap_or_default();
-    }
-}
-
-/// The folder of all kits: in memory where the system has such a place. `ssh` hands the names of
-/// these files to a shell when it goes through another machine, so that they must be plain.
-fn base() -> PathBuf {
-    let is_plain = |path: &PathBuf| {
-        let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
-        path.is_absolute() && path.to_string_lossy().chars().all(plain)
-    };
-    let runtime = env::var("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_dir());
-    let state = env::var("XDG_STATE_HOME").map(PathBuf::from);
-    let home = env::var("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let found = [runtime, state, home].into_iter().flatten().find(is_plain);
-    match found {
-        Some(folder) => folder.join("waveoff-ssh"),
-        None => PathBuf::from(format!("/tmp/waveoff-ssh-{}", user())),
-    }
-}
-
-#[cfg(unix)]
-fn user() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
-
-/// Elsewhere temporary folders are the user's own.
-#[cfg(not(unix))]
-fn user() -> u32 {
-    0
-}
-
-/// Makes a folder that is only ours, or makes sure of that.
-#[cfg(unix)]
-fn private_folder(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, MetadataExt};
-    if let Some(above) = path.parent() {
-        fs::create_dir_all(above)?;
-    }
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let found = fs::symlink_metadata(path)?;
-    if !found.is_dir() || found.uid() != user() || found.mode() & 0o077 != 0 {
-        let why = format!("{} is not a folder that is only yours", path.display());
-        return Err(io::Error::other(why));
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn private_folder(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
-}
-
-/// The same, not as the umask says.
-#[cfg(unix)]
-fn only_ours<'a, 'b, 'c>(
-    builder: &'c mut tempfile::Builder<'a, 'b>,
-) -> &'c mut tempfile::Builder<'a, 'b> {
-    use std::os::unix::fs::PermissionsExt;
-    builder.permissions(fs::Permissions::from_mode(0o700))
-}
-
-#[cfg(not(unix))]
-fn only_ours<'a, 'b, 'c>(
-    builder: &'c mut tempfile::Builder<'a, 'b>,
-) -> &'c mut tempfile::Builder<'a, 'b> {
-    builder
-}
-
-#[cfg(unix)]
-fn owner_only(options: &mut OpenOptions) {
-    use std::os::unix::fs::OpenOptionsExt;
-    options.mode(0o600);
-}
-
-#[cfg(not(unix))]
-fn owner_only(_: &mut OpenOptions) {}
-
-/// Removes the kits whose process is gone.
-fn remove_orphans(base: &Path) {
-    for name in files::names(base).unwrap_or_default() {
-        let mut words = name.split('.');
-        let pid = words.next().and_then(|pid| pid.parse().ok());
-        let ticks = words.next().and_then(|ticks| ticks.parse().ok());
-        let owner = pid.map(|pid| Started { pid, ticks });
-        if owner.is_some_and(|owner| !process::is_alive(owner)) {
-            files::remove_folder(base.join(name)).unwrap_or_default();
-        }
-    }
-}
-
 /// A connection: a program on another machine, by its lines.
 #[derive(Debug)]
 pub struct Connection {
     child: Child,
-    stdin: Option<ChildStdin>,
+    input: Option<SyncSender<Vec<u8>>>,
     lines: Receiver<io::Result<String>>,
     said: Arc<Mutex<Vec<u8>>>,
 }
@@ -190,7 +54,12 @@ impl Connection {
     /// When there is no `ssh`.
     pub fn start(arguments: &[String]) -> io::Result<Self> {
         let mut command = Command::new("ssh");
-        command.args(arguments).stdin(Stdio::piped());
+        command.args(arguments);
+        Self::of(command)
+    }
+
+    fn of(mut command: Command) -> io::Result<Self> {
+        command.stdin(Stdio::piped());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         own_group(&mut command);
         let mut child = command.spawn()?;
@@ -219,8 +88,18 @@ impl Connection {
                 }
             });
         }
-        let stdin = child.stdin.take();
-        Ok(Self { child, stdin, lines, said })
+        let (input, chunks) = sync_channel::<Vec<u8>>(QUEUED);
+        if let Some(mut stdin) = child.stdin.take() {
+            // Its pipe may be full for as long as it likes: nobody else waits for it.
+            std::thread::spawn(move || {
+                while let Ok(chunk) = chunks.recv() {
+                    if stdin.write_all(&chunk).and_then(|()| stdin.flush()).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        Ok(Self { child, input: Some(input), lines, said })
     }
 
     /// The next line, if it comes in time.
@@ -238,34 +117,22 @@ impl Connection {
     /// Sends a line.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// When the connection is gone, or takes nothing any more.
     pub fn send(&mut self, line: &str) -> io::Result<()> {
-        self.copy(&mut line.as_bytes())?;
-        self.copy(&mut b"\n".as_slice())?;
-        Ok(())
+        self.writer(&|| Ok(())).write_all(format!("{line}\n").as_bytes())
     }
 
-    /// Sends all that can be read; gives how much that was.
-    ///
-    /// # Errors
-    /// When it cannot be read, or the connection is gone.
-    pub fn copy(&mut self, from: &mut impl Read) -> io::Result<u64> {
-        let stdin = self.stdin.as_mut().ok_or_else(|| io::Error::other("it is closed"))?;
-        let count = io::copy(from, stdin)?;
-        stdin.flush()?;
-        Ok(count)
-    }
-
-    /// What can be written to, for large things.
-    pub fn writer(&mut self) -> impl Write + '_ {
-        Writer(self.stdin.as_mut())
+    /// What can be written to, for large things: for as long as `ssh` takes some of it now and then,
+    /// and what is asked again and again gives no error.
+    pub fn writer<'a>(&'a self, watch: &'a dyn Fn() -> io::Result<()>) -> impl Write + 'a {
+        Writer { input: self.input.as_ref(), watch, patience: STALLED }
     }
 
     /// Ends it: closes our side, and does not wait for long. Gives its exit code, and what it said
     /// on standard error.
     pub fn end(&mut self) -> (Option<i32>, String) {
-        drop(self.stdin.take());
-        let (started, nobody) = (Moment::now(), super::signals::Cancel::default());
+        drop(self.input.take());
+        let (started, nobody) = (Moment::now(), Cancel::default());
         let mut code = None;
         while code.is_none() {
             match self.child.try_wait() {
@@ -290,15 +157,35 @@ impl Drop for Connection {
     }
 }
 
-struct Writer<'a>(Option<&'a mut ChildStdin>);
+struct Writer<'a> {
+    input: Option<&'a SyncSender<Vec<u8>>>,
+    watch: &'a dyn Fn() -> io::Result<()>,
+    patience: Duration,
+}
 
 impl Write for Writer<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.as_mut().map_or(Err(io::Error::other("it is closed")), |stdin| stdin.write(bytes))
+        let count = bytes.len().min(CHUNK);
+        let input = self.input.ok_or(io::ErrorKind::BrokenPipe)?;
+        let (started, nobody) = (Moment::now(), Cancel::default());
+        let mut chunk = bytes[..count].to_vec();
+        loop {
+            (self.watch)()?;
+            chunk = match input.try_send(chunk) {
+                Ok(()) => return Ok(count),
+                Err(TrySendError::Disconnected(_)) => return Err(io::ErrorKind::BrokenPipe.into()),
+                Err(TrySendError::Full(chunk)) => chunk,
+            };
+            if started.elapsed() >= self.patience {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+            nobody.sleep(TICK);
+        }
     }
 
+    /// Whatever is taken is passed on.
     fn flush(&mut self) -> io::Result<()> {
-        self.0.as_mut().map_or(Ok(()), |stdin| stdin.flush())
+        Ok(())
     }
 }
 
@@ -329,35 +216,34 @@ fn own_group(_: &mut Command) {}
 mod tests {
     use super::*;
 
-    #[test]
-    fn d11_a_kit_is_private_and_goes_with_its_process() {
-        use std::os::unix::fs::PermissionsExt;
-        let base = base();
-        private_folder(&base).unwrap();
-        // A process that has surely gone: ids end far below.
-        let orphan = base.join("4194999.1.abc");
-        fs::create_dir_all(&orphan).unwrap();
-        let kit = Kit::new().unwrap();
-        assert!(!orphan.exists(), "what a killed one left is removed");
-        kit.write("key", "text").unwrap();
-        let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(kit.path("key")), mode(kit.folder.clone())), (0o600, 0o700));
-        let folder = kit.folder.clone();
-        drop(Kit::new().unwrap());
-        assert!(folder.exists(), "a living process keeps its own");
-        drop(kit);
-        assert!(!folder.exists());
+    fn saying(script: &str) -> io::Result<Connection> {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        own_group(&mut command);
+        Connection::of(command)
     }
 
     #[test]
-    fn d11_a_folder_that_others_can_enter_is_refused() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kits");
-        private_folder(&path).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(private_folder(&path).is_err());
-        std::os::unix::fs::symlink("/", folder.path().join("link")).unwrap();
-        assert!(private_folder(&folder.path().join("link")).is_err());
+    fn d11_what_is_sent_arrives_in_order_and_is_waited_for_no_longer_than_makes_sense() {
+        let mut counting =
+            saying("head -c 1000000 | sha256sum; read -r line; echo \"$line\"").unwrap();
+        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+        counting.writer(&|| Ok(())).write_all(&bytes).unwrap();
+        counting.send("the end").unwrap();
+        let mut digest = crate::host::files::Digester::default();
+        digest.write_all(&bytes).unwrap();
+        let hear = || counting.hear(Duration::from_secs(60)).unwrap();
+        let Heard::Line(sum) = hear() else { panic!("no sum") };
+        assert_eq!(sum, format!("{}  -", digest.hex()));
+        assert!(matches!(hear(), Heard::Line(line) if line == "the end"));
+
+        let mut deaf = saying("exec sleep 600").unwrap();
+        let patience = Duration::from_millis(50);
+        let mut writer = Writer { input: deaf.input.as_ref(), watch: &|| Ok(()), patience };
+        let error = writer.write_all(&bytes).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        let error = deaf.writer(&|| Err(io::Error::other("left"))).write_all(&bytes).unwrap_err();
+        assert_eq!(error.to_string(), "left");
+        assert_eq!(deaf.end().0, None, "it is killed");
     }
 }

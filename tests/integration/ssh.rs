@@ -61,6 +61,42 @@ fn d11_the_program_is_sent_once_and_again_when_it_was_changed() {
 }
 
 #[test]
+fn d11_who_sends_the_program_hears_signals_and_keeps_no_key() {
+    let own = tempfile::tempdir().unwrap();
+    let Some(far) = Far::with_cache(FILE, own.path().to_owned(), &[]) else { return };
+    // The program takes minutes.
+    far.line.slow(500_000);
+    let child = far.deploy("v1").start().0;
+    far.until("it is being sent", || far.line.sent() > 300_000);
+    assert!(far.kits().is_empty(), "whoever is let in needs no key any more: {:?}", far.kits());
+    let signalled = Instant::now();
+    signal(&child, "-INT");
+    let ran = Ran::of(child.wait_with_output().unwrap()).expect_code(12);
+    assert!(signalled.elapsed() < Duration::from_secs(20), "{:?}", signalled.elapsed());
+    assert!(ran.stderr.contains("left by SIGINT; nothing was begun"), "{}", ran.stderr);
+}
+
+#[test]
+fn d7_who_tries_another_connection_hears_signals() {
+    let Some(far) = Far::new(FILE) else { return };
+    far.deploy("v1").run().expect_code(0);
+    let child = far.waiting("v2");
+    let kits = far.kits().len();
+    far.line.freeze();
+    far.line.cut();
+    far.until("another connection is tried", || far.kits().len() > kits);
+    let signalled = Instant::now();
+    signal(&child, "-HUP");
+    let ran = Ran::of(child.wait_with_output().unwrap()).expect_code(12);
+    // ssh itself gives up after ten seconds.
+    assert!(signalled.elapsed() < Duration::from_secs(6), "{:?}", signalled.elapsed());
+    assert!(ran.stderr.contains("left by SIGHUP; the engine goes on there"), "{}", ran.stderr);
+    far.line.open();
+    far.go_on();
+    far.until("it ended there", || far.live() == "v2");
+}
+
+#[test]
 fn d7_a_line_that_is_cut_is_no_cancellation_and_the_caller_goes_on() {
     let Some(mut far) = Far::new(FILE) else { return };
     far.deploy("v1").run().expect_code(0);
