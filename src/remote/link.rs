@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use super::program::{self, Program};
-use super::trouble::{self, Trouble};
+use super::trouble::{self, Stage, Trouble};
 use super::words::{ToCaller, ToHost};
 use crate::config::ssh::{Address, RemoteSpec, SshSpec};
 use crate::exit::Fault;
@@ -90,6 +90,7 @@ pub(super) struct Link {
     connection: Connection,
     host: Address,
     is_pinned: bool,
+    stage: Stage,
     /// Bytes of the program that were sent.
     pub(super) uploaded: u64,
 }
@@ -157,7 +158,7 @@ impl Way {
             )
         })?;
         let (host, is_pinned) = (self.host.clone(), self.known.is_some());
-        let mut link = Link { connection, host, is_pinned, uploaded: 0 };
+        let mut link = Link { connection, host, is_pinned, stage: Stage::Outside, uploaded: 0 };
         let (system, machine) = link.greeting(kit, leave)?;
         let program = program::for_host(self.programs.as_deref(), &system, &machine);
         link.provide(&program.map_err(unanswerable)?, leave)?;
@@ -203,6 +204,7 @@ impl Link {
             let line = self.line(ENTERING, leave)?;
             // Whoever answers has let us in: nothing is read from the kit any more.
             drop(kit.take());
+            self.stage = Stage::Inside;
             let words: Vec<&str> = line.split_whitespace().collect();
             if let ["waveoff-host", _, system, machine] = words[..] {
                 return Ok((system.to_owned(), machine.to_owned()));
@@ -321,7 +323,7 @@ impl Link {
     /// Why the connection is gone.
     pub(super) fn lost(&mut self) -> Trouble {
         let (code, said) = self.connection.end();
-        trouble::of(&self.host, code, &said, self.is_pinned)
+        trouble::of(&self.host, code, &said, self.stage, self.is_pinned)
     }
 }
 

@@ -21,17 +21,40 @@ pub(super) const DAMAGED: i32 = 83;
 /// With this code `ssh` says that something of its own failed.
 const LOST: i32 = 255;
 
+/// How far a connection had come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The host has not said anything yet.
+    Outside,
+    /// It had let us in: what its login said is no word of `ssh` about that.
+    Inside,
+}
+
 /// Names what `ssh` said, and how it ended.
-pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -> Trouble {
+pub(super) fn of(
+    to: &Address,
+    code: Option<i32>,
+    said: &str,
+    stage: Stage,
+    is_pinned: bool,
+) -> Trouble {
+    let refused = match stage {
+        Stage::Outside => not_let_in(to, code, said, is_pinned),
+        Stage::Inside => None,
+    };
+    refused.unwrap_or_else(|| lost(to, code, said))
+}
+
+/// Why a host lets nobody in, or is not let near.
+fn not_let_in(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -> Option<Trouble> {
     let has = |words: &str| said.contains(words);
-    let trouble = |may_pass: bool, what: &str, hint: String| Trouble {
-        fault: Fault::error(format!("{to}: {what}")).hint(hint),
-        may_pass,
+    let trouble = |what: &str, hint: String| {
+        let fault = Fault::error(format!("{to}: {what}")).hint(hint);
+        Some(Trouble { fault, may_pass: false })
     };
     let known = if is_pinned { "`known-hosts`" } else { "~/.ssh/known_hosts" };
     if has("REMOTE HOST IDENTIFICATION HAS CHANGED") || has("Host key for") && has("has changed") {
         return trouble(
-            false,
             "its host key is not the one that is known",
             format!(
                 "somebody may be in between: nothing was sent. If it was set up anew, put its new \
@@ -41,7 +64,6 @@ pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -
     }
     if has("Host key verification failed") || has("host key is known for") {
         return trouble(
-            false,
             "its host key is not known",
             format!(
                 "put it into {known}: `ssh-keyscan -p PORT HOST`, compared on the machine itself; \
@@ -51,20 +73,41 @@ pub(super) fn of(to: &Address, code: Option<i32>, said: &str, is_pinned: bool) -
     }
     if has("error in libcrypto") || has("invalid format") {
         return trouble(
-            false,
             "the key cannot be read",
             "`ssh.key` is the text of a private key without a passphrase, with all its lines"
                 .into(),
         );
     }
-    if has("Permission denied") && code == Some(LOST) {
+    if code == Some(LOST) && said.lines().any(is_refusal) {
         return trouble(
-            false,
             "it refuses the key",
             "is the public key in the authorized_keys of that user, and `ssh.key` the private one?"
                 .into(),
         );
     }
+    None
+}
+
+/// Whether a line is the one with which `ssh` gives up: `user@host: Permission denied (publickey).`
+/// What a login's profile may not do says so, too, in other words.
+fn is_refusal(line: &str) -> bool {
+    let who = line.trim_end().strip_suffix(").").and_then(|line| {
+        let (who, methods) = line.split_once(": Permission denied (")?;
+        (!methods.is_empty() && !methods.contains(['(', ' '])).then_some(who)
+    });
+    let names = who.and_then(|who| who.rsplit_once('@'));
+    names.is_some_and(|(user, host)| {
+        !user.is_empty() && !host.is_empty() && !host.contains(char::is_whitespace)
+    })
+}
+
+/// Why there is no connection any more, or none yet.
+fn lost(to: &Address, code: Option<i32>, said: &str) -> Trouble {
+    let has = |words: &str| said.contains(words);
+    let trouble = |may_pass: bool, what: &str, hint: String| Trouble {
+        fault: Fault::error(format!("{to}: {what}")).hint(hint),
+        may_pass,
+    };
     if has("Could not resolve hostname") {
         let hint = "is the name right, and can this machine look it up?".into();
         // A machine without its network for a moment finds no names either.
@@ -147,7 +190,7 @@ mod tests {
             ),
             ("deploy@vm: Permission denied (publickey).\r\n", 255, "refuses the key", false),
             (
-                "Load key \"/run/k\": error in libcrypto\r\nPermission denied (publickey).",
+                "Load key \"/run/k\": error in libcrypto\r\nd@vm: Permission denied (publickey).",
                 255,
                 "cannot be read",
                 false,
@@ -181,7 +224,7 @@ mod tests {
             ("error: this is a bug", 1, "code 1: error: this is a bug", false),
         ];
         for (said, code, words, may_pass) in cases {
-            let trouble = of(&to, Some(code), said, true);
+            let trouble = of(&to, Some(code), said, Stage::Outside, true);
             let text = trouble.fault.to_string();
             assert!(
                 text.contains(words) && text.starts_with("ssh://deploy@vm: "),
@@ -189,6 +232,31 @@ mod tests {
             );
             assert_eq!(trouble.may_pass, may_pass, "{said}");
             assert!(trouble.fault.hint.is_some(), "{said}");
+        }
+    }
+
+    #[test]
+    fn d7_what_a_login_says_is_no_refusal() {
+        let to = "ssh://deploy@vm".parse().unwrap();
+        for said in [
+            "bash: /etc/profile.d/x.sh: Permission denied",
+            "mkdir: cannot create directory '/a@b': Permission denied\nConnection reset",
+            "cat: a@b: Permission denied (really)",
+            "Permission denied (publickey).",
+        ] {
+            let trouble = of(&to, Some(255), said, Stage::Outside, true);
+            assert!(trouble.may_pass, "{said}: {}", trouble.fault);
+        }
+        for said in [
+            "deploy@10.0.0.1: Permission denied (publickey,password).\r\n",
+            // On the way through another machine, the last word is of the connection behind it.
+            "j@b: Permission denied (publickey).\nConnection closed by UNKNOWN port 65535",
+        ] {
+            let trouble = of(&to, Some(255), said, Stage::Outside, true);
+            assert!(trouble.fault.to_string().contains("refuses the key"), "{said}");
+            // Whoever had let us in refused somebody else, whom a login asked.
+            let trouble = of(&to, Some(255), said, Stage::Inside, true);
+            assert!(trouble.may_pass, "{said}: {}", trouble.fault);
         }
     }
 }
