@@ -18,7 +18,7 @@ mod verify;
 
 pub use build::{Check, Surroundings, build};
 pub use run::{Purpose, Run, failed, run};
-pub use sides::{Asked, Asker, Question, label, refuse_crossing};
+pub use sides::{Asked, Asker, Question, digest, label, refuse_crossing};
 pub use verify::{Target, Verification, specs, verify};
 
 use std::collections::BTreeMap;

@@ -2,6 +2,7 @@
 //! host.
 
 use std::fmt;
+use std::io::Write as _;
 
 use super::run::failed;
 use super::verify::{Target, Verification, here, specs};
@@ -10,6 +11,7 @@ use crate::commands::Session;
 use crate::config::{CheckSpec, Loaded, Side};
 use crate::decide::verdict::{Verdict, of_suite};
 use crate::exit::Fault;
+use crate::host::files::Digester;
 use crate::host::signals::Cancel;
 use crate::report::v1::Check;
 
@@ -18,6 +20,8 @@ use crate::report::v1::Check;
 pub struct Question {
     /// The checks, by [`label`].
     pub checks: Vec<String>,
+    /// What they are, as [`digest`] has it.
+    pub digest: String,
     /// How they are asked, and what should answer.
     pub target: Target,
 }
@@ -46,6 +50,45 @@ pub fn label(index: usize, spec: &CheckSpec) -> String {
     spec.name.clone().unwrap_or_else(|| format!("#{}", index + 1))
 }
 
+/// What is asked when these checks are, by their labels: two configurations may mean something else
+/// by the same label. Secrets are shown as such in it, whatever they are.
+///
+/// # Errors
+/// When there is no such check.
+pub fn digest(loaded: &Loaded, labels: &[String]) -> anyhow::Result<String> {
+    let config = &loaded.config;
+    let mut digest = Digester::default();
+    write!(digest, "{:?}", (&config.public, &config.deadline))?;
+    for (label, spec) in labeled(loaded, labels)? {
+        write!(digest, "{:?}", (label, spec))?;
+    }
+    Ok(digest.hex())
+}
+
+/// The checks with these labels, in the order of the file.
+///
+/// # Errors
+/// When there is no such check.
+fn labeled(loaded: &Loaded, labels: &[String]) -> anyhow::Result<Vec<(String, CheckSpec)>> {
+    let all = specs(loaded).into_iter().enumerate();
+    let all = all.map(|(index, (_, spec))| (label(index, &spec), spec));
+    let chosen: Vec<_> = all.filter(|(label, _)| labels.contains(label)).collect();
+    match labels.iter().find(|label| !chosen.iter().any(|(known, _)| known == *label)) {
+        None => Ok(chosen),
+        Some(missing) => Err(Fault::error(format!("{}: there is no check {missing}", loaded.file))
+            .hint("the configuration must have the checks of the one that is asked for them")
+            .into()),
+    }
+}
+
+/// Looks whether there is a check with each of these labels.
+///
+/// # Errors
+/// When there is none.
+pub(super) fn all_there(loaded: &Loaded, labels: &[String]) -> anyhow::Result<()> {
+    labeled(loaded, labels).map(drop)
+}
+
 /// The labels of the checks that are asked from the caller.
 fn of_caller(loaded: &Loaded) -> Vec<String> {
     let all = specs(loaded).into_iter().enumerate();
@@ -66,7 +109,8 @@ pub(super) fn verify(
     if there.is_empty() || target.only_paths {
         return here(session, loaded, target);
     }
-    let question = Question { checks: there.clone(), target: target.clone() };
+    let digest = digest(loaded, &there)?;
+    let question = Question { checks: there.clone(), digest, target: target.clone() };
     let own: Vec<String> = specs(loaded)
         .iter()
         .enumerate()
@@ -233,6 +277,29 @@ mod tests {
         let (seen, _) = with(None, &Target::default());
         assert_eq!(seen.checks.len(), 2);
         assert!(!seen.verdict.is_pass(), "nothing listens there: {seen:?}");
+    }
+
+    #[test]
+    fn p8_a_label_is_no_check() {
+        let asked = |text: &str, label: &str| digest(&loaded(text), &[label.to_owned()]);
+        let of = |text: &str, label: &str| asked(text, label).unwrap();
+        assert_eq!(of(BOTH, "#2"), of(BOTH, "#2"));
+        assert_ne!(of(BOTH, "#2"), of(BOTH, "here"));
+        for other in [
+            BOTH.replace(":9/", ":8/"),
+            BOTH.replace("timeout: 1s", "timeout: 2s"),
+            format!("public: \"http://127.0.0.1:8\"\n{BOTH}"),
+        ] {
+            assert_ne!(of(&other, "#2"), of(BOTH, "#2"), "{other}");
+        }
+        let more = format!("{BOTH}  - {{ command: [\"false\"] }}\n");
+        assert_eq!(of(&more, "#2"), of(BOTH, "#2"), "what is not asked does not matter");
+        let error = asked(BOTH, "#3").unwrap_err().to_string();
+        assert_eq!(error, "waveoff.yml: there is no check #3");
+        let only = Some(vec!["here".to_owned(), "nowhere".to_owned()]);
+        let target = Target { only, ..Target::default() };
+        let error = here(&Session::silent(), &loaded(BOTH), &target).unwrap_err().to_string();
+        assert_eq!(error, "waveoff.yml: there is no check nowhere");
     }
 
     #[test]

@@ -73,6 +73,7 @@ pub(super) fn here(
     };
     let mut specs = specs(loaded);
     if let Some(only) = &target.only {
+        sides::all_there(loaded, only)?;
         let labels = specs.iter().enumerate().map(|(index, (_, spec))| label(index, spec));
         let chosen: Vec<bool> = labels.map(|label| only.contains(&label)).collect();
         let mut chosen = chosen.into_iter();

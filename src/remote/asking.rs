@@ -70,10 +70,11 @@ impl Asking {
 impl Asker for Asking {
     fn ask(&self, question: &Question, cancel: &Cancel) -> Asked {
         let id = self.next.fetch_add(1, Ordering::Relaxed).to_string();
-        let Question { checks, target } = question;
+        let Question { checks, digest, target } = question;
         let ask = Ask {
             id: id.clone(),
             checks: checks.clone(),
+            digest: digest.clone(),
             version: target.expected_version.clone(),
             limit_ms: target.limit.map(|limit| limit.as_millis() as u64),
             once: target.once,

@@ -321,8 +321,13 @@ impl<'a> Talk<'a> {
     }
 }
 
-/// What is seen from here.
+/// What is seen from here, when the same is meant there.
 fn look(session: &Session, loaded: &Loaded, ask: &Ask) -> Result<Vec<Check>, String> {
+    let wrong = |error: anyhow::Error| session.masked(&format!("{error:#}"));
+    if checks::digest(loaded, &ask.checks).map_err(wrong)? != ask.digest {
+        let names = ask.checks.join(", ");
+        return Err(format!("the configuration that began this has other checks ({names})"));
+    }
     let target = Target {
         expected_version: ask.version.clone(),
         limit: ask.limit_ms.map(Duration::from_millis),
@@ -332,9 +337,42 @@ fn look(session: &Session, loaded: &Loaded, ask: &Ask) -> Result<Vec<Check>, Str
         ..Target::default()
     };
     let seen = checks::verify(session, loaded, &target);
-    let seen = seen.map_err(|error| session.masked(&format!("{error:#}")))?;
+    let seen = seen.map_err(wrong)?;
     let mut report = session.report(Verdict::Pass, "");
     report.checks = seen.checks;
     // What is secret here is shown on no other machine.
     session.masked_report(&report).map(|report| report.checks).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_who_means_another_check_does_not_answer() {
+        let loaded = |text: &str| {
+            let text = format!("version: 1\nchecks: [{{ command: [\"{text}\"], attempts: 1 }}]\n");
+            crate::config::parse("waveoff.yml", &text, |_| None).unwrap()
+        };
+        let checks = vec!["#1".to_owned()];
+        let digest = checks::digest(&loaded("true"), &checks).unwrap();
+        let ask = Ask {
+            id: "1".into(),
+            checks,
+            digest,
+            version: None,
+            limit_ms: None,
+            once: true,
+            settling: false,
+        };
+        let look = |text: &str, ask: &Ask| look(&Session::silent(), &loaded(text), ask);
+        assert!(look("true", &ask).unwrap()[0].verdict.is_pass());
+        let error = look("/bin/true", &ask).unwrap_err();
+        assert_eq!(error, "the configuration that began this has other checks (#1)");
+        let unknown = Ask { checks: vec!["#2".into()], ..ask.clone() };
+        let error = look("true", &unknown).unwrap_err();
+        assert!(error.contains("there is no check #2"), "{error}");
+        // An engine of an earlier program does not say what it means.
+        assert!(look("true", &Ask { digest: String::new(), ..ask }).is_err());
+    }
 }

@@ -169,6 +169,9 @@ pub struct Ask {
     pub id: String,
     /// Their names; `#3` is the third one, when it has none.
     pub checks: Vec<String>,
+    /// What they are there: who means something else by these names must not answer.
+    #[serde(default)]
+    pub digest: String,
     /// The version that should answer.
     pub version: Option<String>,
     /// One limit over all waiting, in milliseconds.
