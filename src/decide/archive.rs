@@ -122,7 +122,7 @@ impl Tree {
     }
 
     /// Whether a link leads to a place in the folder, by way of whatever other links.
-    fn stays_inside(&self, name: &str, to: &str) -> bool {
+    pub fn stays_inside(&self, name: &str, to: &str) -> bool {
         let mut at: Vec<&str> = name.split('/').collect();
         at.pop();
         let mut ahead: Vec<&str> = to.split('/').rev().collect();

@@ -1,12 +1,14 @@
 //! Files on their way to a host: a tar whose bytes depend on names, modes and contents alone, so that
 //! its digest names what is in it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Write};
 use std::path::{Component, Path, PathBuf};
 
+use crate::decide::archive::{Kind, Tree};
 use crate::exit::Fault;
 use crate::host::files::Digester;
+use crate::host::folders;
 use crate::host::tree::{self, Entry};
 
 /// Files and folders of a folder, each by its path there, in order.
@@ -47,6 +49,16 @@ impl Pack {
             names.extend(found);
         }
         names.remove(Path::new(""));
+        let wrong = |why: String| {
+            Fault::usage(format!("upload: {why}")).hint("only what is sent can be found there")
+        };
+        let mut links = BTreeMap::new();
+        for name in &names {
+            let to = folders::leads_to(&folder.join(name));
+            let to = to.map_err(|error| wrong(format!("{}: {error}", name.display())))?;
+            links.extend(to.map(|to| (name.clone(), to)));
+        }
+        stay(&links).map_err(wrong)?;
         Ok(Self { folder: folder.to_owned(), names })
     }
 
@@ -158,7 +170,7 @@ pub(super) fn unpack(from: impl Read, folder: &Path) -> io::Result<String> {
 
 fn unpack_all(from: &mut impl Read, folder: &Path) -> io::Result<()> {
     // Links come last, so that nothing can be written through one of them.
-    let mut links = Vec::new();
+    let mut links = BTreeMap::new();
     let mut archive = tar::Archive::new(from);
     for entry in archive.entries()? {
         let mut entry = entry?;
@@ -174,30 +186,36 @@ fn unpack_all(from: &mut impl Read, folder: &Path) -> io::Result<()> {
             tar::EntryType::Directory => tree::make(&folder.join(inner))?,
             tar::EntryType::Symlink => {
                 let to = entry.link_name()?.ok_or_else(|| wrong("it leads nowhere"))?;
-                if !stays(&inner, &to) {
-                    return Err(wrong("it leads out of the folder"));
-                }
-                links.push((inner, to.into_owned()));
+                links.insert(inner, to.into_owned());
             }
             _ => return Err(wrong("it is no file, no folder and no link")),
         }
     }
+    stay(&links).map_err(io::Error::other)?;
     links.iter().try_for_each(|(name, to)| tree::link(&folder.join(name), to))
 }
 
-/// Whether a link at `name` leads to a place in its folder, by its words alone: with the other
-/// links being of that kind, too, it does then.
-pub(super) fn stays(name: &Path, to: &Path) -> bool {
-    let mut depth = name.components().count().saturating_sub(1);
-    for part in to.components() {
-        match part {
-            Component::Normal(_) => depth += 1,
-            Component::CurDir => {}
-            Component::ParentDir if depth > 0 => depth -= 1,
-            _ => return false,
+/// Looks whether links, by their names and where each leads, stay in their folder: by way of
+/// whatever other links, and with none of them behind another one.
+fn stay(links: &BTreeMap<PathBuf, PathBuf>) -> Result<(), String> {
+    let text = |path: &Path| path.to_str().map(str::to_owned);
+    let mut tree = Tree::default();
+    for (name, to) in links {
+        let wrong = |what: &str| Err(format!("{}: {what}", name.display()));
+        let (Some(place), Some(to)) = (text(name), text(to)) else {
+            return wrong("it is a link whose name is not UTF-8");
+        };
+        if name.ancestors().skip(1).any(|above| links.contains_key(above)) {
+            return wrong("it is behind a link");
+        }
+        tree.members.insert(place, Kind::Link(to));
+    }
+    for (name, kind) in &tree.members {
+        if matches!(kind, Kind::Link(to) if !tree.stays_inside(name, to)) {
+            return Err(format!("{name}: it is a link that leads out of the folder"));
         }
     }
-    true
+    Ok(())
 }
 
 #[cfg(test)]

@@ -86,9 +86,40 @@ fn d11_what_leads_out_of_its_folder_is_not_unpacked() {
 
 #[test]
 fn d11_links_stay_or_are_refused() {
-    let stay = |name: &str, to: &str| stays(Path::new(name), Path::new(to));
-    assert!(stay("a", "b") && stay("a/b", "../c") && stay("a/b/c", "../../d/./e"));
-    assert!(
-        !stay("a", "..") && !stay("a/b", "../../c") && !stay("a", "/b") && !stay("a", "b/../..")
-    );
+    let stays = |links: &[(&str, &str)]| {
+        stay(&links.iter().map(|(name, to)| (PathBuf::from(name), PathBuf::from(to))).collect())
+            .is_ok()
+    };
+    for (name, to) in [("a", "b"), ("a/b", "../c"), ("a/b/c", "../../d/./e"), ("a", ".")] {
+        assert!(stays(&[(name, to)]), "{name} -> {to}");
+    }
+    for (name, to) in [("a", ".."), ("a/b", "../../c"), ("a", "/b"), ("a", "b/../..")] {
+        assert!(!stays(&[(name, to)]), "{name} -> {to}");
+    }
+    // Each of them stays by its words alone.
+    assert!(!stays(&[("d/up", ".."), ("out", "d/up/..")]), "out by way of another link");
+    assert!(!stays(&[("here", "."), ("here/x", "..")]), "behind another link");
+    assert!(stays(&[("d/up", ".."), ("in", "d/up/d")]));
+    assert!(!stays(&[("a", "b"), ("b", "a")]), "round and round");
+}
+
+#[test]
+#[cfg(unix)]
+fn d11_what_is_behind_a_link_is_not_sent_by_that_name() {
+    use std::os::unix::fs::symlink;
+    let (from, other) = (world(), tempfile::tempdir().unwrap());
+    files::replace(other.path().join("inner"), b"of somebody").unwrap();
+    symlink(other.path(), from.path().join("away")).unwrap();
+    symlink("conf", from.path().join("near")).unwrap();
+    for name in ["away/inner", "near/a.env", "near/deep/b"] {
+        let error = pack(from.path(), &[name]).unwrap_err().to_string();
+        assert!(error.contains("is a link; name what is behind it"), "{name}: {error}");
+    }
+    let error = pack(from.path(), &["away"]).unwrap_err().to_string();
+    assert!(error.contains("away: it is a link that leads out of the folder"), "{error}");
+    pack(from.path(), &["near", "conf"]).unwrap();
+    symlink("..", from.path().join("conf/up")).unwrap();
+    symlink("conf/up/..", from.path().join("out")).unwrap();
+    let error = pack(from.path(), &["conf", "out"]).unwrap_err().to_string();
+    assert!(error.contains("out: it is a link that leads out"), "{error}");
 }
