@@ -182,7 +182,7 @@ impl Compose {
 
     /// What would lose data, or leave a second copy of the service running.
     fn fits(&self, known: &Known, there: &[Container]) -> Result<(), Trouble> {
-        if let Some(last) = self.snapshots.last() {
+        if let Some(last) = self.snapshots.last()? {
             for (key, _) in model::map(&known.model, "volumes").into_iter().flatten() {
                 let was =
                     model::map(&last.model, "volumes").is_some_and(|all| all.contains_key(key));

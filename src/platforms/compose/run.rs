@@ -214,7 +214,7 @@ impl Compose {
     pub(super) fn containers_check(&self) -> Option<CheckSpec> {
         // An engine that does not answer now is asked again by the check, which says so.
         let here = self.here().unwrap_or_default();
-        let kept = self.snapshots.last();
+        let kept = self.snapshots.last().unwrap_or_default();
         let (project, kept) = match here.last() {
             Some(last) => {
                 let key = last.label(labels::RELEASE).to_owned();

@@ -2,6 +2,7 @@
 //! came from. What is started, and what comes back, is this and never the files of today.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -149,11 +150,29 @@ impl Snapshots {
         text.lines().map(str::to_owned).collect()
     }
 
-    /// The one that was started last.
-    pub(super) fn last(&self) -> Option<Snapshot> {
-        let name = self.starts().pop()?;
-        let (version, key) = name.rsplit_once('-')?;
-        read(&self.folder_of(version, key)).ok()
+    /// The one that was started last; none when none ever was, or it is kept no more.
+    ///
+    /// # Errors
+    /// When it is there, or may be, and cannot be read.
+    pub(super) fn last(&self) -> Result<Option<Snapshot>, Trouble> {
+        let file = self.starts_file();
+        let unread = |path: &Path, why: &dyn std::fmt::Display| {
+            let path = path.display();
+            Trouble::new(format!("what was started last is not known: {path}: {why}"))
+        };
+        let text = match files::read_text(&file) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            text => text.map_err(|error| unread(&file, &error))?,
+        };
+        let Some(name) = text.lines().last() else { return Ok(None) };
+        let Some((version, key)) = name.rsplit_once('-') else {
+            return Err(unread(&file, &"it is damaged"));
+        };
+        let folder = self.folder_of(version, key);
+        match files::read_text(folder.join("images.json")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            _ => read(&folder).map(Some).map_err(|why| unread(&folder, &why)),
+        }
     }
 
     fn starts_file(&self) -> PathBuf {

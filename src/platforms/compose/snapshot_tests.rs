@@ -49,3 +49,30 @@ fn d7_what_belongs_to_another_component_is_left_alone() {
         assert_eq!(worker.keys(), BTreeSet::from([KEYS[0].to_owned()]));
     }
 }
+
+#[test]
+fn d11_what_was_started_last_is_known_or_an_error() {
+    let root = tempfile::tempdir().unwrap();
+    let all = Snapshots::below(root.path(), None);
+    let known = || all.last().map(|last| last.map(|last| last.version));
+    assert_eq!(known().unwrap(), None, "none ever was");
+    all.keep(&snapshot("v1", KEYS[0]), &[]).unwrap();
+    all.started(&snapshot("v1", KEYS[0])).unwrap();
+    assert_eq!(known().unwrap().as_deref(), Some("v1"));
+    let folder = all.folder_of("v1", KEYS[0]);
+    for (name, text) in [("model.json", "{"), ("images.json", "{"), ("images.json", "[]")] {
+        let good = files::read(folder.join(name)).unwrap();
+        files::replace_private(folder.join(name), text.as_bytes()).unwrap();
+        let why = known().unwrap_err().reason;
+        assert!(why.contains("what was started last is not known"), "{why}");
+        files::replace_private(folder.join(name), &good).unwrap();
+    }
+    files::remove(folder.join("model.json")).unwrap();
+    assert!(known().is_err(), "half of it is there");
+    folders::remove(&folder).unwrap();
+    assert_eq!(known().unwrap(), None, "it was let go of");
+    files::replace_private(all.starts_file(), b"v1\n").unwrap();
+    assert!(known().unwrap_err().reason.contains("damaged"));
+    files::replace_private(all.starts_file(), b"\xff").unwrap();
+    assert!(known().is_err());
+}
