@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::state::{Condition, State, sum_up};
 
 /// What to ask `systemctl show` for.
-pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,Type,ExecMainStatus,\
+pub const PROPERTIES: &str = "Id,LoadState,ActiveState,SubState,Result,Type,ExecMainStatus,ConditionResult,\
     ExecMainExitTimestampMonotonic,ActiveEnterTimestampMonotonic,InactiveExitTimestampMonotonic,NRestarts";
 
 /// A unit that was restarted and has not run for so long may be in a loop.
@@ -105,6 +105,8 @@ impl Unit {
         self.get("Type") == "oneshot"
             && self.get("Result") == "success"
             && self.get("ExecMainStatus") == "0"
+            // Otherwise that was an earlier run: the last time it was left out.
+            && self.get("ConditionResult") != "no"
             && self.number("ExecMainExitTimestampMonotonic") > 0
     }
 
@@ -191,6 +193,9 @@ mod tests {
         let ended = |kind: &str| look(&format!("{kind}ActiveState=inactive\n{done}"), None).state;
         assert_eq!(ended("Type=oneshot\n").verdict, Pass);
         assert_eq!(ended("").verdict, Fail, "a service that should be running");
+        assert_eq!(ended("Type=oneshot\nConditionResult=yes\n").verdict, Pass);
+        let left_out = ended("Type=oneshot\nConditionResult=no\n");
+        assert_eq!(left_out.verdict, Fail, "that was an earlier run: {left_out:?}");
     }
 
     #[test]

@@ -195,7 +195,7 @@ impl Manager {
     /// What systemd has to say of a unit that could not be started.
     fn why(&self, at: usize, before: &[Unit]) -> Option<Trouble> {
         let unit = self.ask().ok()?.into_iter().nth(at)?;
-        match unit.look(restarts(before, at, &unit)) {
+        match unit.look(unit.restarts_of(before.get(at))) {
             Look::Failed(why) => Some(Trouble::new(why)),
             _ => None,
         }
@@ -208,7 +208,7 @@ impl Manager {
         loop {
             let mut waits = None;
             for (at, unit) in self.ask().map_err(Trouble::new)?.iter().enumerate() {
-                match unit.look(restarts(before, at, unit)) {
+                match unit.look_since(before.get(at)) {
                     Look::Up => {}
                     Look::Starting(what) => waits = Some(what),
                     Look::Failed(why) => return Err(Trouble::new(why)),
@@ -230,11 +230,6 @@ impl Manager {
             }
         }
     }
-}
-
-/// How often a unit was restarted before this start; systemd may have begun to count anew.
-fn restarts(before: &[Unit], at: usize, now: &Unit) -> u64 {
-    before.get(at).map(|unit| unit.restarts).filter(|before| *before <= now.restarts).unwrap_or(0)
 }
 
 /// The last thing that a command said.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 /// What is asked for.
 pub(super) const PROPERTIES: &str = "--property=Id,LoadState,ActiveState,SubState,Type,Result,NRestarts,\
-     ExecMainCode,ExecMainStatus,TimeoutStopUSec,NeedDaemonReload";
+     ExecMainCode,ExecMainStatus,ExecMainStartTimestampMonotonic,ConditionResult,TimeoutStopUSec,\
+     NeedDaemonReload";
 
 /// `ExecMainCode` of a program that ended by `exit` (`CLD_EXITED` of sigaction(2)).
 const EXITED: u32 = 1;
@@ -22,6 +23,10 @@ pub(super) struct Unit {
     pub(super) restarts: u64,
     pub(super) code: u32,
     pub(super) status: u32,
+    /// When its program was started last, in microseconds of the machine's running.
+    pub(super) began: u64,
+    /// Whether a condition of it did not hold when it was to be started last.
+    pub(super) is_skipped: bool,
     /// The time between SIGTERM and SIGKILL, as systemd writes it.
     pub(super) stopping: String,
     /// Whether its file was changed and systemd was not told.
@@ -68,6 +73,8 @@ fn unit(block: &str, name: &str) -> Unit {
             "NRestarts" => unit.restarts = value.parse().unwrap_or_default(),
             "ExecMainCode" => unit.code = number(),
             "ExecMainStatus" => unit.status = number(),
+            "ExecMainStartTimestampMonotonic" => unit.began = value.parse().unwrap_or_default(),
+            "ConditionResult" => unit.is_skipped = value == "no",
             "TimeoutStopUSec" => unit.stopping = text(),
             "NeedDaemonReload" => unit.is_stale = value == "yes",
             _ => {}
@@ -100,10 +107,35 @@ impl Unit {
             ("active" | "reloading" | "refreshing", _) => Look::Up,
             ("activating", sub) => Look::Starting(format!("{name} is activating ({sub})")),
             ("deactivating", sub) => Look::Starting(format!("{name} is deactivating ({sub})")),
-            ("inactive", _) if is_oneshot && self.code == EXITED && self.status == 0 => Look::Up,
+            ("inactive", _) if is_oneshot && self.code == EXITED && self.status == 0 => {
+                match self.is_skipped {
+                    true => Look::Failed(self.skipped()),
+                    false => Look::Up,
+                }
+            }
             ("inactive", _) => Look::Stopped,
             (active, sub) => Look::Starting(format!("{name} is {active} ({sub})")),
         }
+    }
+
+    /// How it is after a start: what ended well before that has not run since.
+    pub(super) fn look_since(&self, before: Option<&Self>) -> Look {
+        let began = before.map(|before| before.began);
+        match self.look(self.restarts_of(before)) {
+            Look::Up if self.active == "inactive" && began == Some(self.began) => {
+                Look::Failed(self.skipped())
+            }
+            look => look,
+        }
+    }
+
+    /// How often it had been restarted before a start; systemd may have begun to count anew.
+    pub(super) fn restarts_of(&self, before: Option<&Self>) -> u64 {
+        before.map(|unit| unit.restarts).filter(|before| *before <= self.restarts).unwrap_or(0)
+    }
+
+    fn skipped(&self) -> String {
+        format!("{} was not run: look at the conditions of the unit", self.name)
     }
 
     /// How its program ended.
@@ -175,6 +207,22 @@ mod tests {
         let done =
             "ActiveState=inactive\nSubState=dead\nType=oneshot\nExecMainCode=1\nExecMainStatus=0";
         assert_eq!(look(done), Look::Up);
+    }
+
+    #[test]
+    fn d11_a_run_from_before_the_start_does_not_count() {
+        let done = "ActiveState=inactive\nSubState=dead\nType=oneshot\nExecMainCode=1\n\
+                    ExecMainStatus=0\nExecMainStartTimestampMonotonic=";
+        let (old, new) = (seen(&format!("{done}70")), seen(&format!("{done}90")));
+        assert_eq!(new.look_since(Some(&old)), Look::Up);
+        assert_eq!(new.look_since(Some(&seen("ActiveState=inactive\nType=oneshot"))), Look::Up);
+        let Look::Failed(why) = old.look_since(Some(&old)) else { panic!("it was not run") };
+        assert!(why.contains("shop.service was not run"), "{why}");
+        failed(&format!("{done}70\nConditionResult=no"), "was not run");
+        assert_eq!(look(&format!("{done}70\nConditionResult=yes")), Look::Up);
+        // What goes on was not started anew.
+        let runs = seen("ActiveState=active\nSubState=exited\nType=oneshot\nConditionResult=no");
+        assert_eq!(runs.look_since(Some(&runs)), Look::Up);
     }
 
     #[test]
