@@ -3,9 +3,13 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::process::{self, Started};
-use super::{env, files, pid};
+use super::{env, files, folders, pid, system, tree};
+
+/// How long another machine's kit is left alone: it is used until a host answers.
+const FOREIGN: Duration = Duration::from_secs(24 * 3600);
 
 /// A private folder for what `ssh` reads from files: its options, a key, keys of hosts. Its name
 /// says whose it is, so that what was left by a process that was killed is found and removed.
@@ -25,7 +29,7 @@ impl Kit {
         remove_orphans(&base);
         let Started { pid, ticks } = pid::this();
         let ticks = ticks.map_or("-".to_owned(), |ticks| ticks.to_string());
-        let prefix = format!("{pid}.{ticks}.");
+        let prefix = format!("{}.{pid}.{ticks}.", machine());
         let mut builder = tempfile::Builder::new();
         let folder = only_ours(builder.prefix(&prefix)).tempdir_in(&base)?;
         Ok(Self { folder: folder.keep() })
@@ -132,17 +136,34 @@ fn owner_only(options: &mut OpenOptions) {
 #[cfg(not(unix))]
 fn owner_only(_: &mut OpenOptions) {}
 
-/// Removes the kits whose process is gone.
+/// Removes the kits whose process is gone. Several machines may have one home: whether another one's
+/// process is gone only time tells.
 fn remove_orphans(base: &Path) {
+    let here = machine();
     for name in files::names(base).unwrap_or_default() {
+        let path = base.join(&name);
         let mut words = name.split('.');
-        let pid = words.next().and_then(|pid| pid.parse().ok());
-        let ticks = words.next().and_then(|ticks| ticks.parse().ok());
-        let owner = pid.map(|pid| Started { pid, ticks });
-        if owner.is_some_and(|owner| !process::is_alive(owner)) {
-            files::remove_folder(base.join(name)).unwrap_or_default();
+        let is_gone = if words.next() == Some(&here) {
+            let pid = words.next().and_then(|pid| pid.parse().ok());
+            let ticks = words.next().and_then(|ticks| ticks.parse().ok());
+            pid.is_some_and(|pid| !process::is_alive(Started { pid, ticks }))
+        } else {
+            tree::age(&path).is_some_and(|age| age >= FOREIGN)
+        };
+        if is_gone {
+            files::remove_folder(path).unwrap_or_default();
         }
     }
+}
+
+/// This machine, as far as process ids mean the same: by its name and its namespace of processes.
+fn machine() -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    let processes = folders::leads_to(Path::new("/proc/self/ns/pid")).ok().flatten();
+    let processes = processes.unwrap_or_default().display().to_string();
+    let processes: String = processes.chars().filter(char::is_ascii_digit).collect();
+    let name: String = system::host_name().chars().take(64).map(plain).collect();
+    format!("{name}-{processes}")
 }
 
 #[cfg(all(test, unix))]
@@ -155,10 +176,22 @@ mod tests {
         let base = base();
         private_folder(&base).unwrap();
         // A process that has surely gone: ids end far below.
-        let orphan = base.join("4194999.1.abc");
-        fs::create_dir_all(&orphan).unwrap();
+        let orphan = base.join(format!("{}.4194999.1.abc", machine()));
+        // On another machine with the same home, or in another container, it may well live.
+        let foreign = base.join("elsewhere-1.4194999.1.abc");
+        let old = base.join("elsewhere-1.4194999.1.old");
+        for folder in [&orphan, &foreign, &old] {
+            fs::create_dir_all(folder).unwrap();
+        }
+        let long_ago = super::super::clock::wall() - FOREIGN;
+        fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
         let kit = Kit::new().unwrap();
         assert!(!orphan.exists(), "what a killed one left is removed");
+        assert!(
+            foreign.exists() && !old.exists(),
+            "what may be another machine's stays for a while"
+        );
+        fs::remove_dir(&foreign).unwrap();
         kit.write("key", "text").unwrap();
         let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(kit.path("key")), mode(kit.folder.clone())), (0o600, 0o700));
