@@ -216,7 +216,8 @@ pub(super) fn main() -> ExitCode {
         files::replace_private(run.commission(), text.as_bytes())?;
         let log = files::open_log(run.output())?;
         let caller = commission.caller.clone();
-        let asker = caller.as_ref().map(|_| Box::new(Asking::of(&run)) as Box<dyn Asker>);
+        let within = setup::deploy_within(&loaded.transaction()?);
+        let asker = caller.as_ref().map(|_| Box::new(Asking::of(&run, within)) as Box<dyn Asker>);
         let (says, own) = (Says::Log(Mutex::new(log)), loaded.clone());
         let session = Session::plain(commission.task.name())?;
         let session = session.detach(Detached { says, loaded: own, caller, asker });

@@ -26,18 +26,22 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Asking {
     run: PathBuf,
     next: AtomicU64,
+    /// How long a caller who is there may take for an answer.
+    limit: Duration,
     /// Since when nobody is there.
     alone: Mutex<Option<Moment>>,
 }
 
 impl Asking {
-    /// Of a run.
-    pub fn of(run: &Run) -> Self {
-        Self { run: run.folder.clone(), next: AtomicU64::new(1), alone: Mutex::default() }
+    /// Of a run. A caller who gives no answer within the limit is as good as gone.
+    pub fn of(run: &Run, limit: Duration) -> Self {
+        let (next, alone) = (AtomicU64::new(1), Mutex::default());
+        Self { run: run.folder.clone(), next, limit, alone }
     }
 
     fn wait(&self, id: &str, cancel: &Cancel) -> Asked {
         let answer = self.run.join(ANSWERS).join(format!("{id}.json"));
+        let asked = Moment::now();
         loop {
             if let Ok(text) = files::read_text(&answer) {
                 files::remove(&answer).unwrap_or_default();
@@ -47,7 +51,8 @@ impl Asking {
                     Err(error) => Asked::Wrong(format!("its answer cannot be read: {error}")),
                 };
             }
-            if self.is_alone() {
+            // Nothing else ends it on the way back, which heeds no cancellation.
+            if self.is_alone() || asked.elapsed() >= self.limit {
                 return Asked::Nobody;
             }
             if cancel.sleep(TICK) {
@@ -117,5 +122,24 @@ pub(super) fn answer(run: &Path, answer: &Answer) {
         let file = run.join(ANSWERS).join(format!("{}.json", answer.id));
         // The engine asks by itself when nothing comes.
         files::replace_private(file, &text).unwrap_or_default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checks::Target;
+
+    #[test]
+    fn p8_a_caller_who_is_there_and_never_answers_is_as_good_as_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = Run { id: "r".into(), folder: folder.path().to_owned() };
+        let _caller = lock::try_take(&caller_file(&run.folder)).unwrap().unwrap();
+        let (checks, digest, target) = (vec!["#1".into()], String::new(), Target::default());
+        let question = Question { checks, digest, target };
+        let asking = Asking::of(&run, Duration::from_millis(50));
+        let asked = asking.ask(&question, &Cancel::default());
+        assert!(matches!(asked, Asked::Nobody), "{asked:?}");
+        assert!(open(&run.folder).is_empty(), "nobody needs to answer it any more");
     }
 }
