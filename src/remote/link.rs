@@ -124,6 +124,9 @@ impl Way {
             kit.write("key", &format!("{}\n", text.trim_end()))?;
             let file = kit.path("key").display().to_string();
             options += &format!("IdentityFile {file}\nIdentitiesOnly yes\n");
+            // Keys of an agent that the user's configuration names would be tried first, and a host
+            // lets nobody try many. A machine in between may need them.
+            options += &format!("Host {}\nIdentityAgent none\nHost *\n", self.host.host);
         }
         kit.write("config", &format!("{options}{OWN}"))?;
         let mut arguments = vec!["-F".to_owned(), kit.path("config").display().to_string()];
@@ -355,6 +358,7 @@ mod tests {
         let config = read("config");
         assert!(config.contains("StrictHostKeyChecking yes\n") && config.ends_with(OWN));
         assert!(config.contains("GlobalKnownHostsFile /dev/null\n"));
+        assert!(config.contains("\nHost vm\nIdentityAgent none\nHost *\n"), "{config}");
         // One word to every shell, and on one line.
         assert_eq!(SCRIPT.matches('\'').count(), 2);
         assert!(!SCRIPT.contains(['\n', '!', '`']));
