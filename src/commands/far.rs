@@ -78,14 +78,20 @@ impl Errand {
         }
     }
 
-    /// Goes on with a run that was begun, from where the caller left it.
+    /// Goes on from where the caller left it: with the `last` run that he went with, which may be one
+    /// that finishes his `own`.
     ///
     /// # Errors
-    /// As the run.
-    pub(crate) fn rejoin(&self, session: &Session, run: &Run) -> anyhow::Result<Report> {
+    /// As his own run; where he has none, as the last one.
+    pub(crate) fn rejoin(
+        &self,
+        session: &Session,
+        own: &Run,
+        last: &Run,
+    ) -> anyhow::Result<Report> {
         match self.verb.far {
-            Some(far) if far.begins => follow::rejoin(session, &self.site, run),
-            _ => follow::attach(session, run),
+            Some(far) if far.begins => follow::rejoin(session, &self.site, own, last),
+            _ => follow::attach(session, last),
         }
     }
 }

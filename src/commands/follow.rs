@@ -47,11 +47,21 @@ pub(super) fn perform(
     went_with(session, site, &run, went)
 }
 
-/// Goes with a run of this caller again, from where it was left.
-pub(super) fn rejoin(session: &Session, site: &SiteArgs, run: &Run) -> anyhow::Result<Report> {
-    session.begins(run)?;
-    let went = follow(session, run, None, true)?;
-    went_with(session, site, run, went)
+/// Goes with a run of this caller again, from where it was left: with the `last` one, which may be
+/// another that finishes the story of his `own`.
+pub(super) fn rejoin(
+    session: &Session,
+    site: &SiteArgs,
+    own: &Run,
+    last: &Run,
+) -> anyhow::Result<Report> {
+    session.begins(last)?;
+    let went = follow(session, last, None, true)?;
+    match went {
+        Went::Ended(end) if last != own => finished(session, own, &died(own), last, *end),
+        Went::Died if last != own => finish(session, site, own, &died(own)),
+        went => went_with(session, site, last, went),
+    }
 }
 
 fn went_with(session: &Session, site: &SiteArgs, run: &Run, went: Went) -> anyhow::Result<Report> {
@@ -72,21 +82,29 @@ fn finish(session: &Session, site: &SiteArgs, dead: &Run, why: &str) -> anyhow::
     // What was asked for has been ended: what comes now must not be.
     let (commission, scope, state) = engine::commission(session, site, task, QUEUE)?;
     match start(session, &commission, &scope, &state)? {
-        (_, Went::Ended(_)) if dead.end().is_some() => {
-            let end = dead.end().ok_or_else(|| Fault::error(why.to_owned()))?;
-            conclude(session, dead, end)
-        }
-        (run, Went::Ended(end)) => {
-            let report = conclude(session, &run, *end)?;
-            Err(Fault::error(format!("{why}; {}", report.summary))
-                .hint("nothing is half done; try again")
-                .into())
-        }
+        (run, Went::Ended(end)) => finished(session, dead, why, &run, *end),
         (run, Went::Left(signal)) => Err(left(&run, signal).into()),
         (_, Went::Died) => Err(Fault::error(format!("{why}, and so did the one after it"))
             .hint("finish it with `waveoff recover`")
             .into()),
     }
+}
+
+/// How a dead run ended, when another one has been through with its story: as it was told of itself, and
+/// never as that other one, whose success says nothing of what was asked for.
+fn finished(
+    session: &Session,
+    dead: &Run,
+    why: &str,
+    run: &Run,
+    end: End,
+) -> anyhow::Result<Report> {
+    if let Some(end) = dead.end() {
+        return conclude(session, dead, end);
+    }
+    let report = conclude(session, run, end)?;
+    let next = report.next.as_deref().unwrap_or("nothing is half done; try again");
+    Err(Fault::error(format!("{why}; {}", report.summary)).hint(next).into())
 }
 
 /// Has an engine do what an earlier commission says, as one that finishes it.

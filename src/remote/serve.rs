@@ -16,7 +16,8 @@ use crate::deploy::runs::{self, Run};
 use crate::exit::{Exit, Fault};
 use crate::host::clock::Moment;
 use crate::host::signals::Cancel;
-use crate::host::{detach, env, lock, pid, process, ssh, terminal};
+use crate::host::{detach, env, files, lock, pid, process, ssh, terminal};
+use crate::report::v1::Report;
 
 /// The word that makes this program the host's side.
 pub const WORD: &str = "serve";
@@ -241,15 +242,15 @@ fn listen(line: Arc<Line>, mut input: BufReader<Stdin>) {
 }
 
 /// Goes on with the run of this call when it was begun already, else does what is wanted.
-fn perform(
-    errand: &Errand,
-    call: &Call,
-    session: &Session,
-) -> anyhow::Result<crate::report::v1::Report> {
-    let seen = call.seen.as_ref().map_or(&call.caller.run, |seen| &seen.run);
-    let run = runs::of(&errand.scope, &errand.state, seen);
-    let was_begun = crate::host::files::exists(run.commission());
-    if was_begun { errand.rejoin(session, &run) } else { errand.perform(session) }
+fn perform(errand: &Errand, call: &Call, session: &Session) -> anyhow::Result<Report> {
+    let of = |id: &String| runs::of(&errand.scope, &errand.state, id);
+    let was_begun = |run: &Run| files::exists(run.commission());
+    let own = of(&call.caller.run);
+    let last = call.seen.as_ref().map_or_else(|| own.clone(), |seen| of(&seen.run));
+    match was_begun(&last) || was_begun(&own) {
+        true => errand.rejoin(session, &own, &last),
+        false => errand.perform(session),
+    }
 }
 
 /// Passes on what nobody has told yet.

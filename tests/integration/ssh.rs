@@ -1,5 +1,6 @@
 //! Deployments on another machine, over a real sshd and a line that is in trouble.
 
+use std::io::{BufRead as _, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::harness::{Ran, signal};
@@ -153,6 +154,37 @@ fn d7_a_host_that_is_gone_for_good_finishes_alone_and_tells_later() {
     assert_eq!(attached.report()["deployment"]["version"], "v3");
     let status = far.waveoff(&["status"]).run().expect_code(0);
     assert!(status.stdout.contains("v3 is live, verified"), "{}", status.stdout);
+}
+
+/// The run of a release, which has an engine.
+fn run_of(far: &Far, version: &str) -> Option<std::path::PathBuf> {
+    let named = holding(&far.state().join("shop/production/runs"), &format!("\"{version}\""));
+    let mut runs = named.into_iter().filter(|file| file.ends_with("commission.json"));
+    runs.next().map(|file| file.with_file_name("alive"))
+}
+
+#[test]
+fn d7_d11_a_run_that_was_killed_is_no_pass_though_the_one_that_buries_it_is() {
+    let Some(far) = Far::new(FILE) else { return };
+    far.deploy("v1").run().expect_code(0);
+    let first = far.waiting("v3");
+    let mut second = far.deploy("v4").start().0;
+    let mut lines = BufReader::new(second.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = |text: &str| assert!(lines.any(|line| line.contains(text)), "{text}");
+    // It waits in line, and has begun nothing.
+    said("waits in line");
+    let owner = std::fs::read_to_string(run_of(&far, "v4").unwrap()).unwrap();
+    far.host.ran(&format!("kill -KILL {}", owner.split(' ').next().unwrap())).expect_code(0);
+    said("another engine finishes its story");
+    said("waits in line");
+    far.line.cut();
+    said("another connection is tried");
+    far.go_on();
+    let rest: Vec<String> = lines.collect();
+    let ran = Ran::of(second.wait_with_output().unwrap()).expect_code(12);
+    assert!(ran.stderr.contains("nothing had begun"), "{ran:?} {rest:?}");
+    drop(first.wait_with_output());
+    assert_eq!(far.live(), "v3");
 }
 
 #[test]
