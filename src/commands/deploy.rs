@@ -179,6 +179,9 @@ impl Deploy {
         if !self.force
             && let Some(report) = already_live(session, site, &history, &release, &story)?
         {
+            if let Some(fleet) = &self.fleet {
+                fleet.begin(&release, live_of(&history).as_ref(), site)?;
+            }
             return Ok(report);
         }
         self.refuse_older(session, &history, &release)?;
@@ -187,7 +190,7 @@ impl Deploy {
         site.check(&begun, self.force)?;
         tell_critical(&story, site);
         if let Some(fleet) = &self.fleet {
-            fleet.begin(&begun, site)?;
+            fleet.begin(&begun.release, begun.live.as_ref(), site)?;
         }
         tell_begin(&story, &begun, site);
         let tale = transact::begin(engine, &history, begun, self.keeping())?;

@@ -61,6 +61,10 @@ pub struct Rollback {
     #[arg(skip)]
     #[serde(default)]
     turn: Option<u64>,
+    /// The digests of what is brought back there: its version alone may be that of another one.
+    #[arg(skip)]
+    #[serde(default)]
+    digests: Vec<String>,
 }
 
 impl Verb for Rollback {
@@ -132,13 +136,14 @@ impl From {
 impl Rollback {
     /// Of a release that is taken back, as it travels.
     pub(super) fn back_to(
-        version: &str,
+        release: &Release,
         reason: String,
         turn: u64,
         site: SiteArgs,
     ) -> anyhow::Result<Value> {
-        let (to, reason, turn) = (Some(version.to_owned()), Some(reason), Some(turn));
-        Ok(serde_json::to_value(Self { to, reason, turn, site, ..Self::default() })?)
+        let (to, digests) = (Some(release.version.clone()), release.digests.clone());
+        let (reason, turn) = (Some(reason), Some(turn));
+        Ok(serde_json::to_value(Self { to, digests, reason, turn, site, ..Self::default() })?)
     }
 
     /// What it does, for whoever waits behind it.
@@ -228,7 +233,7 @@ impl Rollback {
             }
         };
         let target = match &self.to {
-            Some(version) => named(history, version)?,
+            Some(version) => named(history, version, &self.digests)?,
             None => usual(history, live.as_ref(), &from).cloned().ok_or_else(|| {
                 Fault::usage("there is nothing to go back to: no other release was verified before")
                     .hint(
@@ -309,9 +314,14 @@ fn usual<'a>(history: &'a History, live: Option<&Release>, from: &From) -> Optio
     }
 }
 
-fn named(history: &History, version: &str) -> anyhow::Result<Release> {
+fn named(history: &History, version: &str, digests: &[String]) -> anyhow::Result<Release> {
     let verified = history.verified();
-    let found = verified.iter().find(|known| same_version(&known.release.version, version));
+    let is_it = |known: &Release| {
+        let digests = digests.to_vec();
+        let wanted = Release { version: known.version.clone(), sha: None, digests };
+        same_version(&known.version, version) && known.is_same(&wanted)
+    };
+    let found = verified.iter().find(|known| is_it(&known.release));
     found.map(|known| known.release.clone()).ok_or_else(|| {
         let known: Vec<&str> = verified.iter().map(|d| d.release.version.as_str()).collect();
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };

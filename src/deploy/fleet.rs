@@ -22,6 +22,10 @@ const TICK: Duration = Duration::from_millis(100);
 pub struct Kept {
     /// The deployment that is not known to be over everywhere.
     pub open: Option<Mark>,
+    /// The last one that was said to be over: where nothing is open, it tells who was never come to from
+    /// who was told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<Mark>,
     /// The last turn at all hosts that was heard of here: what belongs to an earlier one is done no more.
     #[serde(default)]
     pub turn: u64,
@@ -115,7 +119,9 @@ pub fn begin(scope: &Scope, state: &State, turn: u64, mark: &Mark) -> Result<(),
 pub fn end(scope: &Scope, state: &State, turn: u64, id: &str) -> Result<(), String> {
     change(scope, state, |kept| {
         kept.hear(turn)?;
-        kept.open = kept.open.take().filter(|mark| mark.id != id);
+        if let Some(mark) = kept.open.take_if(|mark| mark.id == id) {
+            kept.over = Some(mark);
+        }
         Ok(())
     })
 }
@@ -172,13 +178,15 @@ pub fn hold(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::decide::history::Release;
 
     fn place(folder: &std::path::Path) -> (Scope, State) {
         (Scope::new("shop", "production").unwrap(), State::at(folder))
     }
 
     fn mark(id: &str) -> Mark {
-        Mark { id: id.into(), version: "v2".into(), hosts: vec!["a".into()], before: None }
+        let release = Release { version: "v2".into(), ..Release::default() };
+        Mark::new(id.into(), vec!["a".into()], &release, None)
     }
 
     #[test]
@@ -220,6 +228,21 @@ mod tests {
         assert_eq!(error, "the hosts are still changed by ada");
         drop(held);
         take("bob", Duration::ZERO).unwrap();
+    }
+
+    #[test]
+    fn d11_what_an_older_program_kept_is_still_read_and_what_is_over_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, state) = place(folder.path());
+        let old = r#"{"open":{"id":"f1","version":"v2","hosts":["a"],"before":"v1"},"turn":7}"#;
+        files::replace(file(&scope, &state), old.as_bytes()).unwrap();
+        let open = kept(&scope, &state).unwrap().open.unwrap();
+        assert_eq!((open.version.as_str(), open.before.as_deref()), ("v2", Some("v1")));
+        assert_eq!(open.digests, None);
+        end(&scope, &state, 7, "f0").unwrap();
+        assert_eq!(kept(&scope, &state).unwrap().over, None);
+        end(&scope, &state, 7, "f1").unwrap();
+        assert_eq!(kept(&scope, &state).unwrap(), Kept { open: None, over: Some(open), turn: 7 });
     }
 
     #[test]

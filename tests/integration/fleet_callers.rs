@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::Child;
 
+use serde_json::Value;
+
 use crate::fleet::Fleet;
 use crate::harness::{Ran, signal};
 
@@ -126,6 +128,52 @@ fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
     assert_eq!(fleet.ran(0).join(" "), "v1 v2 v3 v2");
     let back = fleet.waveoff(&["rollback", "--json"]).run().expect_code(0);
     assert_eq!(fleet.live(), ["v1", "v1", "v1"], "{back:?}");
+}
+
+/// The digests of the releases that a host has recorded as brought back, in order.
+fn brought_back(fleet: &Fleet, host: usize) -> Vec<String> {
+    let file = fleet.file(host, ".local/state/waveoff/shop/production/ledger.jsonl");
+    let ledger = std::fs::read_to_string(file).unwrap();
+    let events = ledger.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let back = events.filter(|line| line.to_string().contains("\"rolled-back\""));
+    let named = |line: Value| line["to"]["digests"][0].as_str().map(str::to_owned);
+    back.filter_map(named).collect()
+}
+
+#[test]
+fn d7_d11_the_same_version_with_other_digests_is_all_new_or_all_old_too() {
+    let Some(fleet) = Fleet::new(3, "") else { return };
+    let deploy = |digest| fleet.waveoff(&["deploy", "--version", "v2", "--digest", digest]);
+    deploy("sha256:aa").run().expect_code(0);
+    let _ = std::fs::remove_file(fleet.file(1, "began"));
+    fleet.say(1, "wait");
+    let mut caller = deploy("sha256:bb").start().0;
+    fleet.until("the second host began", || fleet.file(1, "began").exists());
+    caller.kill().unwrap();
+    caller.wait().unwrap();
+    go_on(&fleet);
+    // Two hosts have the new one in the end, and the third one was never come to.
+    let recovered = fleet.waveoff(&["recover"]).run().expect_code(0);
+    assert!(recovered.stdout.contains("not every host has it"), "{recovered:?}");
+    assert_eq!(ran(&fleet), ["v1 v2 v2 v2", "v1 v2 v2 v2", "v1 v2"]);
+    assert_eq!(
+        (brought_back(&fleet, 0), brought_back(&fleet, 2).len()),
+        (vec!["sha256:aa".into()], 0)
+    );
+    assert_eq!(fleet.open(), 0);
+    // A rollback by hand is one on every host, too.
+    deploy("sha256:bb").run().expect_code(0);
+    fleet.waveoff(&["rollback"]).run().expect_code(0);
+    for host in 0..3 {
+        assert_eq!(brought_back(&fleet, host).last().unwrap(), "sha256:aa", "{host}");
+    }
+    // The same by force is no other release: there is nothing to come back, and where it fails an older
+    // one does.
+    fleet.say(1, "bad");
+    let force = ["deploy", "--version", "v2", "--digest", "sha256:aa", "--force"];
+    let failed = fleet.waveoff(&force).run().expect_code(21);
+    assert!(failed.stdout.contains("the hosts have different releases now"), "{failed:?}");
+    assert_eq!((fleet.live(), fleet.open()), (["v2", "v1", "v2"].map(str::to_owned).into(), 0));
 }
 
 #[test]

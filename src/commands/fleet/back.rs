@@ -25,22 +25,27 @@ pub(super) fn rollback(order: &Order<'_>, hold: &Hold) -> anyhow::Result<Report>
         // It did not work, or what was asked for has happened: what was on its way is taken back.
         return Ok(conclude(order.session, settled, None));
     }
-    if target.is_none() {
+    let is_named = target.is_some();
+    if !is_named {
         alike(&members)?;
     }
     let mut parts: Vec<Part> = Vec::new();
     for (host, member) in order.hosts().iter().zip(&members) {
-        let has_it =
-            |target: &str| member.live.as_deref().is_some_and(|live| same_version(live, target));
+        let has_it = |target: &str| {
+            member.live.as_ref().is_some_and(|live| same_version(&live.version, target))
+        };
         parts.push(match (&target, parts.is_empty()) {
-            (Some(target), _) if has_it(target) => Part::told(member),
+            (Some(target), _) if is_named && has_it(target) => Part::told(member),
             (None, false) => Part::untouched(host, "what comes back is not known"),
             (to, _) => {
                 let mut args = order.args.clone();
-                args["to"] = to.clone().into();
+                // Where it has the name of what is live, each host must choose by itself.
+                let to = to.as_deref().filter(|to| !has_it(to));
+                args["to"] = to.into();
                 args["turn"] = hold.turn().into();
                 let cancel = order.session.cancel.clone();
-                Part::of(host, order.call(host, order.verb, args, cancel))
+                let part = Part::of(host, order.call(host, order.verb, args, cancel));
+                part.with(target.as_deref())
             }
         });
         // The first one has chosen for all of them.
@@ -52,11 +57,13 @@ pub(super) fn rollback(order: &Order<'_>, hold: &Hold) -> anyhow::Result<Report>
 /// From different releases "the one before" would be different ones, too.
 fn alike(members: &[Member]) -> anyhow::Result<()> {
     let mut pairs = members.iter().zip(members.iter().skip(1));
-    if pairs.all(|(one, next)| one.live == next.live) {
+    let version = |member: &Member| member.live.as_ref().map(|live| live.version.clone());
+    if pairs.all(|(one, next)| version(one) == version(next)) {
         return Ok(());
     }
     let told = members.iter().map(|member| {
-        format!("{} has {}", member.host, member.live.as_deref().unwrap_or("no verified release"))
+        let live = version(member).unwrap_or_else(|| "no verified release".into());
+        format!("{} has {live}", member.host)
     });
     let told = told.collect::<Vec<_>>().join(", ");
     Err(Fault::usage(format!("the hosts have different releases: {told}"))

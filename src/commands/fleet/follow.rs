@@ -7,7 +7,7 @@ use super::{Fleet, Question, member};
 use crate::commands::rollback::Rollback;
 use crate::config::ssh::Address;
 use crate::decide::fleet::Member;
-use crate::decide::fleet::course::{Course, Done, Ending, Landed, Obstacle, Release, Step, Way};
+use crate::decide::fleet::course::{Course, Done, Ending, Landed, Obstacle, Step, Wanted, Way};
 use crate::decide::words::count;
 use crate::deploy::new_id;
 use crate::exit::{Fault, classify};
@@ -20,7 +20,7 @@ const AT_ONCE: usize = 32;
 /// Deploys in batches; when one host fails, those that have it already get back what they had.
 pub(super) fn deploy(order: &Order<'_>, hold: &Hold) -> anyhow::Result<Report> {
     let size = order.spec.batch.unwrap_or(1).max(1) as usize;
-    let mut followed = Followed::new(order, hold, Some(Release { id: new_id(), batch: size }));
+    let mut followed = Followed::new(order, hold, Some(Wanted { id: new_id(), batch: size }));
     match followed.go()? {
         Done::Settled | Done::Unsettled | Done::Unheard => {
             Ok(conclude(order.session, followed.left, None))
@@ -77,7 +77,7 @@ struct Followed<'a> {
 }
 
 impl<'a> Followed<'a> {
-    fn new(order: &'a Order<'a>, hold: &'a Hold, release: Option<Release>) -> Self {
+    fn new(order: &'a Order<'a>, hold: &'a Hold, release: Option<Wanted>) -> Self {
         let hosts = order.hosts();
         let id = release.as_ref().map(|release| release.id.clone()).unwrap_or_default();
         let names = hosts.iter().map(Address::to_string).collect();
@@ -199,8 +199,11 @@ impl<'a> Followed<'a> {
         let reports = together(&batch, |host| {
             order.call(host, order.verb, args.clone(), order.session.cancel.clone())
         });
-        let parts: Vec<Part> =
-            batch.iter().zip(reports).map(|(host, report)| Part::of(host, report)).collect();
+        let parts = batch.iter().zip(reports).map(|(host, report)| {
+            let was = self.course.before().iter().find(|member| member.host == host.to_string());
+            Part::of(host, report).after(was.and_then(|member| member.live.as_ref()))
+        });
+        let parts: Vec<Part> = parts.collect();
         self.course.landed(&parts.iter().map(Part::landed).collect::<Vec<Landed>>());
         self.parts.extend(parts);
         Ok(())
@@ -231,19 +234,20 @@ impl<'a> Followed<'a> {
             }
         };
         let mut parts = Vec::new();
-        for (name, version) in &way.hosts {
+        for (name, release) in &way.hosts {
             let Some(host) = self.hosts.iter().find(|host| host.to_string() == *name) else {
                 continue;
             };
             let reason = format!("{failed} is taken back everywhere: {why}");
             let site = serde_json::from_value(order.site()).map_err(anyhow::Error::from);
             let report = site
-                .and_then(|site| Rollback::back_to(version, reason, turn, site))
+                .and_then(|site| Rollback::back_to(release, reason, turn, site))
                 .and_then(|args| order.call(host, "rollback", args, Cancel::default()));
             parts.push(Part::back(host, report));
         }
         self.course.back(&parts.iter().map(Part::is_good).collect::<Vec<bool>>());
         parts.extend(way.stuck.iter().map(|host| Part::stuck(host, failed)));
+        parts.extend(way.strays.iter().map(|host| Part::stray(host, failed)));
         match way.of {
             Some(_) => self.left.extend(parts),
             None => self.back.extend(parts),

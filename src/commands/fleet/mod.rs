@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use super::site::{Site, SiteArgs, live_of};
 use crate::decide::fleet::{Mark, Member};
-use crate::decide::journal::Begun;
+use crate::decide::history::Release;
 use crate::decide::verdict::Verdict;
 use crate::deploy::fleet;
 use crate::exit::Fault;
@@ -36,14 +36,15 @@ pub(super) struct Fleet {
 }
 
 impl Fleet {
-    /// Notes on this host that it begins, with what comes back if it ends badly elsewhere.
-    pub(super) fn begin(&self, begun: &Begun, site: &Site) -> anyhow::Result<()> {
-        let mark = Mark {
-            id: self.id.clone(),
-            version: begun.release.version.clone(),
-            hosts: self.hosts.clone(),
-            before: begun.live.as_ref().map(|live| live.version.clone()),
-        };
+    /// Notes on this host that it begins, or that it is live there already, with what comes back if
+    /// it ends badly elsewhere.
+    pub(super) fn begin(
+        &self,
+        release: &Release,
+        before: Option<&Release>,
+        site: &Site,
+    ) -> anyhow::Result<()> {
+        let mark = Mark::new(self.id.clone(), self.hosts.clone(), release, before);
         fleet::begin(&site.scope, &site.state, self.turn, &mark).map_err(|why| {
             let hint = "nothing was touched here; `waveoff status` tells of all hosts, and \
                         `waveoff recover` finishes what is open";
@@ -73,7 +74,7 @@ pub(super) enum Question {
 /// What a host tells of itself, as it travels.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Told {
-    live: Option<String>,
+    live: Option<Release>,
     kept: fleet::Kept,
 }
 
@@ -101,7 +102,7 @@ impl Question {
                 said("it is over everywhere")
             }
         };
-        let live = live_of(&site.open(session)?.history()?).map(|live| live.version);
+        let live = live_of(&site.open(session)?.history()?);
         let kept = fleet::kept(&scope, &state)
             .map_err(|why| Fault::error(why).hint("look at it, and remove it if it is damaged"))?;
         report.outputs.insert(MEMBER.into(), serde_json::to_string(&Told { live, kept })?);
@@ -115,5 +116,5 @@ fn member(host: &str, report: &Report) -> anyhow::Result<Member> {
     let Told { live, kept } = serde_json::from_str(text).map_err(|error| {
         Fault::error(format!("{host}: what it tells of itself cannot be read: {error}"))
     })?;
-    Ok(Member { host: host.to_owned(), live, mark: kept.open })
+    Ok(Member { host: host.to_owned(), live, mark: kept.open, over: kept.over })
 }

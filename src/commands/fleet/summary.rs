@@ -4,9 +4,10 @@ use crate::commands::Session;
 use crate::config::ssh::Address;
 use crate::decide::fleet::Member;
 use crate::decide::fleet::course::Landed;
+use crate::decide::history::Release;
 use crate::decide::verdict::Verdict;
 use crate::exit::{Exit, classify};
-use crate::report::v1::{Report, Step};
+use crate::report::v1::{Deployment, Report, Step};
 
 /// What one host is there for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) struct Part {
     summary: String,
     next: Option<String>,
     report: Option<Report>,
+    /// Whether it was live there already.
+    is_again: bool,
 }
 
 impl Part {
@@ -39,12 +42,13 @@ impl Part {
                 summary: report.summary.clone(),
                 next: report.next.clone(),
                 report: Some(report),
+                is_again: false,
             },
             Err(error) => {
                 let (exit, hint) = classify(&error);
                 let next = hint.map(str::to_owned);
                 let (exit, summary) = (exit.code(), format!("{error:#}"));
-                Self { host, kind, exit, summary, next, report: None }
+                Self { host, kind, exit, summary, next, report: None, is_again: false }
             }
         }
     }
@@ -61,7 +65,7 @@ impl Part {
 
     fn said(host: &str, kind: Kind, exit: Exit, summary: String) -> Self {
         let (host, exit) = (host.to_owned(), exit.code());
-        Self { host, kind, exit, summary, next: None, report: None }
+        Self { host, kind, exit, summary, next: None, report: None, is_again: false }
     }
 
     /// A host that was not come to.
@@ -76,9 +80,17 @@ impl Part {
         Self::said(host, Kind::Back, Exit::RollbackFailed, summary)
     }
 
+    /// A host that has neither the release nor what it had before.
+    pub(super) fn stray(host: &str, version: &str) -> Self {
+        let summary = format!(
+            "neither {version} nor what was live before is live there now: a person is needed"
+        );
+        Self::said(host, Kind::Back, Exit::RollbackFailed, summary)
+    }
+
     /// A host that had nothing to finish.
     pub(super) fn told(member: &Member) -> Self {
-        let live = member.live.as_deref().unwrap_or("no verified release");
+        let live = member.live.as_ref().map_or("no verified release", |live| &live.version);
         let summary = format!("{live} is live; there was nothing to do");
         Self::said(&member.host, Kind::Forward, Exit::Pass, summary)
     }
@@ -88,16 +100,45 @@ impl Part {
         self.report.as_ref()?.deployment.as_ref()?.target_version.as_deref()
     }
 
+    /// The same; not as was wanted, when that brought another release back than the one on other hosts.
+    pub(super) fn with(self, elsewhere: Option<&str>) -> Self {
+        match (self.is_good(), self.target(), elsewhere) {
+            (true, Some(target), Some(elsewhere)) if target != elsewhere => {
+                let summary = format!("{}, and {elsewhere} on other hosts", self.summary);
+                let next = Some("name one for all of them: `waveoff rollback --to VERSION`".into());
+                Self { exit: Exit::Fail.code(), summary, next, ..self }
+            }
+            _ => self,
+        }
+    }
+
     /// Whether it ended as was wanted.
     pub(super) fn is_good(&self) -> bool {
         self.exit == Exit::Pass.code()
+    }
+
+    /// The same, where this release was live before. The same once more leaves nothing to come back;
+    /// when it failed, an older one came back, though no other host goes there.
+    pub(super) fn after(self, before: Option<&Release>) -> Self {
+        let deployment = self.report.as_ref().and_then(|report| report.deployment.as_ref());
+        let is_again = before.zip(deployment).is_some_and(|(before, deployment)| {
+            let Deployment { version, digests, .. } = deployment.clone();
+            before.is_same(&Release { version, sha: None, digests })
+        });
+        let part = Self { is_again, ..self };
+        if !is_again || part.exit != Exit::RolledBack.code() {
+            return part;
+        }
+        let next = "a person is needed: the hosts have different releases now; bring one back on all \
+                    of them (`waveoff rollback --to VERSION`), or deploy one that is good";
+        Self { exit: Exit::RollbackFailed.code(), next: Some(next.into()), ..part }
     }
 
     /// What became of the release there.
     pub(super) fn landed(&self) -> Landed {
         let deployment = self.report.as_ref().and_then(|report| report.deployment.as_ref());
         match self.is_good() {
-            true if deployment.is_some_and(|deployment| deployment.mutated) => Landed::Changed,
+            true if deployment.is_some_and(|is| is.mutated) && !self.is_again => Landed::Changed,
             true => Landed::Already,
             false if self.is_unknown() => Landed::Unknown,
             false => Landed::Not,

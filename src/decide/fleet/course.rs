@@ -8,10 +8,11 @@
 //! number, and a host that has heard of a later turn does nothing for an earlier one.
 
 use super::{Finish, Mark, Member, finish, is_own_still};
+use crate::decide::history::Release;
 
-/// A release that is to be on all hosts.
+/// What is to be on all hosts.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Release {
+pub struct Wanted {
     /// The deployment's id.
     pub id: String,
     /// On how many hosts at once; one at least.
@@ -71,14 +72,16 @@ pub enum Ending {
 }
 
 /// A way back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Way {
     /// The deployment, when it was interrupted; else it is this caller's own.
     pub of: Option<Mark>,
-    /// The hosts, each with the version that it had.
-    pub hosts: Vec<(String, String)>,
+    /// The hosts, each with the release that it had.
+    pub hosts: Vec<(String, Release)>,
     /// Hosts that had nothing before, so that nothing can come back.
     pub stuck: Vec<String>,
+    /// Hosts that have neither it nor what they had, and are left to a person.
+    pub strays: Vec<String>,
 }
 
 /// How it ended.
@@ -113,7 +116,7 @@ enum At {
 #[derive(Debug, Clone)]
 pub struct Course {
     hosts: Vec<String>,
-    release: Option<Release>,
+    release: Option<Wanted>,
     /// How the hosts were when nothing was open.
     before: Vec<Member>,
     landed: Vec<(String, Landed)>,
@@ -126,7 +129,7 @@ pub struct Course {
 
 impl Course {
     /// Over these hosts, in their order; without a release it only finishes what others left.
-    pub fn new(hosts: Vec<String>, release: Option<Release>) -> Self {
+    pub fn new(hosts: Vec<String>, release: Option<Wanted>) -> Self {
         Self {
             hosts,
             release,
@@ -190,8 +193,8 @@ impl Course {
         }
         match found {
             Finish::AllNew { mark } => At::Ending(Ending::AllNew(mark)),
-            Finish::BringBack { mark, hosts, stuck } => {
-                At::Returning(Way { of: Some(mark), hosts, stuck })
+            Finish::BringBack { mark, hosts, stuck, strays } => {
+                At::Returning(Way { of: Some(mark), hosts, stuck, strays })
             }
         }
     }
@@ -262,7 +265,7 @@ impl Course {
                 None => stuck.push(host.to_owned()),
             }
         }
-        Way { of: None, hosts, stuck }
+        Way { of: None, hosts, stuck, strays: Vec::new() }
     }
 
     /// What became of the release on the hosts of the batch, in their order.
@@ -282,7 +285,7 @@ impl Course {
         let is_whole = back.len() == way.hosts.len() && back.iter().all(|back| *back);
         self.at = match &way.of {
             Some(mark) if is_whole => {
-                self.is_settled &= way.stuck.is_empty();
+                self.is_settled &= way.stuck.is_empty() && way.strays.is_empty();
                 At::Ending(Ending::AllOld(mark.clone()))
             }
             Some(_) => At::Done(Done::Unsettled),

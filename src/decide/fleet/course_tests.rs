@@ -34,8 +34,10 @@ fn d7_d11_the_turns_alone_keep_them_alike_where_the_lock_fails() {
 #[test]
 fn d11_a_release_goes_from_batch_to_batch() {
     let hosts = HOSTS.map(str::to_owned).to_vec();
-    let member = |host: &str| Member { host: host.into(), live: Some("v".into()), mark: None };
-    let mut course = Course::new(hosts, Some(Release { id: "f".into(), batch: 2 }));
+    let known = Release { version: "v".into(), ..Release::default() };
+    let live = Some(known.clone());
+    let member = |host: &str| Member { host: host.into(), live: live.clone(), ..Member::default() };
+    let mut course = Course::new(hosts, Some(Wanted { id: "f".into(), batch: 2 }));
     course.heard(Some(HOSTS.map(member).into()));
     course.held(Some(false), None);
     assert_eq!(course.step(), Step::Deploy(vec!["a".into(), "b".into()]));
@@ -51,8 +53,8 @@ fn d11_a_release_goes_from_batch_to_batch() {
     assert_eq!(course.step(), Step::Done(Done::Live));
     failed.landed(&[Landed::Not]);
     failed.held(Some(false), None);
-    let hosts = vec![("a".to_owned(), "v".to_owned())];
-    assert_eq!(failed.step(), Step::Back(Way { of: None, hosts, stuck: Vec::new() }));
+    let hosts = vec![("a".to_owned(), known)];
+    assert_eq!(failed.step(), Step::Back(Way { of: None, hosts, ..Way::default() }));
     failed.back(&[true]);
     failed.told();
     assert_eq!(failed.step(), Step::Done(Done::TakenBack));

@@ -5,6 +5,8 @@ pub mod course;
 
 use serde::{Deserialize, Serialize};
 
+use super::history::Release;
+
 /// What a host keeps of a deployment over several hosts, until that is over everywhere.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Mark {
@@ -16,6 +18,55 @@ pub struct Mark {
     pub hosts: Vec<String>,
     /// The version that was live on this host before; none when nothing was.
     pub before: Option<String>,
+    /// The digests of both; none when an older program wrote it, which kept versions only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub digests: Option<Digests>,
+}
+
+/// The digests of releases, as they are on one host: an image that was built on each of them, or what
+/// Compose made of its files, has others on another one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// Of the release that is deployed.
+    pub new: Vec<String>,
+    /// Of the one that was live before.
+    pub before: Vec<String>,
+}
+
+impl Mark {
+    /// Of a release that is deployed on a host with this one.
+    pub fn new(
+        id: String,
+        hosts: Vec<String>,
+        release: &Release,
+        before: Option<&Release>,
+    ) -> Self {
+        let digests = Digests {
+            new: release.digests.clone(),
+            before: before.map(|before| before.digests.clone()).unwrap_or_default(),
+        };
+        Self {
+            id,
+            version: release.version.clone(),
+            hosts,
+            before: before.map(|before| before.version.clone()),
+            digests: Some(digests),
+        }
+    }
+
+    /// The release that is deployed, as this host knows it.
+    fn release(&self) -> Release {
+        let digests = self.digests.as_ref().map(|digests| digests.new.clone());
+        let version = self.version.clone();
+        Release { version, sha: None, digests: digests.unwrap_or_default() }
+    }
+
+    /// The release that was live on this host before.
+    fn before(&self) -> Option<Release> {
+        let digests = self.digests.as_ref().map(|digests| digests.before.clone());
+        let version = self.before.clone()?;
+        Some(Release { version, sha: None, digests: digests.unwrap_or_default() })
+    }
 }
 
 /// What a host tells of itself.
@@ -23,15 +74,33 @@ pub struct Mark {
 pub struct Member {
     /// The host.
     pub host: String,
-    /// The version that is live and verified there.
-    pub live: Option<String>,
+    /// The release that is live and verified there.
+    pub live: Option<Release>,
     /// The deployment over several hosts that it knows no end of.
     pub mark: Option<Mark>,
+    /// The last one that it knows to be over.
+    pub over: Option<Mark>,
 }
 
 impl Member {
+    /// Whether it has the release of a deployment, by what was noted of that on this very host. One
+    /// that was never come to has not, though its release may have the same name.
     fn has_it(&self, mark: &Mark) -> bool {
-        self.live.as_deref() == Some(&mark.version)
+        let Some(live) = &self.live else { return false };
+        let noted = self.mark.iter().chain(&self.over).find(|noted| noted.id == mark.id);
+        match noted {
+            Some(own) => live.is_same(&own.release()),
+            // Older programs noted nothing where it was live already, or over.
+            None => mark.digests.is_none() && live.version == mark.version,
+        }
+    }
+
+    /// Whether it has what it had.
+    fn has_again(&self, before: Option<&Release>) -> bool {
+        match (&self.live, before) {
+            (Some(live), Some(before)) => live.is_same(before),
+            (live, before) => live.is_none() && before.is_none(),
+        }
     }
 
     fn is_marked(&self, id: &str) -> bool {
@@ -51,10 +120,12 @@ pub enum Finish {
     BringBack {
         /// Its mark.
         mark: Mark,
-        /// The hosts, the last one first, each with the version that it had.
-        hosts: Vec<(String, String)>,
+        /// The hosts, the last one first, each with the release that it had.
+        hosts: Vec<(String, Release)>,
         /// Hosts that have it and had nothing before, so that nothing can come back.
         stuck: Vec<String>,
+        /// Hosts that were come to, and have neither it nor what they had: only a person knows more.
+        strays: Vec<String>,
     },
 }
 
@@ -64,7 +135,8 @@ pub fn is_own_still(members: &[Member], id: &str, done: &[&str], before: &[Membe
     let is_as_left = |member: &Member| match done.contains(&member.host.as_str()) {
         true => member.is_marked(id) && member.mark.as_ref().is_some_and(|m| member.has_it(m)),
         false => {
-            let is_as_before = |was: &Member| was.host == member.host && was.live == member.live;
+            let is_as_before =
+                |was: &Member| was.host == member.host && member.has_again(was.live.as_ref());
             member.mark.as_ref().is_none_or(|mark| mark.id == id) && before.iter().any(is_as_before)
         }
     };
@@ -81,18 +153,20 @@ pub fn finish(members: &[Member]) -> Option<Finish> {
     if named && concerned.all(|member| member.has_it(&mark)) {
         return Some(Finish::AllNew { mark });
     }
-    let (mut hosts, mut stuck) = (Vec::new(), Vec::new());
-    for member in members.iter().rev().filter(|member| member.has_it(&mark)) {
+    let (mut hosts, mut stuck, mut strays) = (Vec::new(), Vec::new(), Vec::new());
+    for member in members.iter().rev() {
         // One without a mark of it was not touched by it.
         let Some(own) = member.mark.as_ref().filter(|own| own.id == mark.id) else { continue };
-        match &own.before {
-            // It had it already.
-            Some(before) if *before == mark.version => {}
-            Some(before) => hosts.push((member.host.clone(), before.clone())),
-            None => stuck.push(member.host.clone()),
+        let host = member.host.clone();
+        match (member.has_it(&mark), own.before()) {
+            // Also the same release, when it had that already.
+            (_, before) if member.has_again(before.as_ref()) => {}
+            (true, Some(before)) => hosts.push((host, before)),
+            (true, None) => stuck.push(host),
+            (false, _) => strays.push(host),
         }
     }
-    Some(Finish::BringBack { mark, hosts, stuck })
+    Some(Finish::BringBack { mark, hosts, stuck, strays })
 }
 
 #[cfg(test)]

@@ -21,11 +21,21 @@ impl Dice {
     }
 }
 
+/// How many releases there are; the first one was live before all stories.
+const RELEASES: u64 = 4;
+
+/// One of the releases, as it is known on a host: some have the same version, and each host has
+/// digests of its own.
+fn release(number: u64, host: &str) -> Release {
+    let version = if number < 2 { "v".to_owned() } else { format!("v{number}") };
+    Release { version, sha: None, digests: vec![format!("{host}@{number}")] }
+}
+
 /// What an engine on a host is about.
 #[derive(Clone)]
 enum Work {
-    Deploy { mark: Mark },
-    Back { to: String },
+    Deploy { id: String, number: u64 },
+    Back { to: Release },
 }
 
 #[derive(Clone)]
@@ -39,8 +49,10 @@ struct Engine {
 
 #[derive(Default)]
 struct Host {
-    live: String,
+    name: &'static str,
+    live: Release,
     mark: Option<Mark>,
+    over: Option<Mark>,
     turn: u64,
     /// In line for the host's own lock.
     engines: Vec<Engine>,
@@ -55,6 +67,16 @@ impl Host {
         hears
     }
 
+    /// Notes that a release is deployed here; gives what becomes of it when it is not.
+    fn notes(&mut self, id: &str, number: u64) -> Option<Landed> {
+        if self.mark.as_ref().is_some_and(|open| open.id != id) {
+            return Some(Landed::Not);
+        }
+        let (hosts, release) = (HOSTS.map(str::to_owned).into(), release(number, self.name));
+        self.mark = Some(Mark::new(id.to_owned(), hosts, &release, Some(&self.live)));
+        self.live.is_same(&release).then_some(Landed::Already)
+    }
+
     /// One step of the engine whose turn it is on this host.
     fn goes_on(&mut self, dice: &mut Dice, is_fenced: bool, is_quiet: bool) {
         let Some(mut engine) = self.engines.first().cloned() else { return };
@@ -62,21 +84,13 @@ impl Host {
             let refused = !self.hears(engine.turn, is_fenced);
             let landed = match &engine.work {
                 _ if refused => Some(Landed::Not),
-                Work::Deploy { mark } if self.live == mark.version => Some(Landed::Already),
-                Work::Deploy { mark } => match &self.mark {
-                    Some(open) if open.id != mark.id => Some(Landed::Not),
-                    _ => None,
-                },
-                Work::Back { to } => (self.live == *to).then_some(Landed::Not),
+                Work::Deploy { id, number } => self.notes(id, *number),
+                Work::Back { to } => self.live.is_same(to).then_some(Landed::Not),
             };
             if let Some(landed) = landed {
                 self.engines.remove(0);
                 self.ended.push((engine.caller, landed));
                 return;
-            }
-            if let Work::Deploy { mark } = &mut engine.work {
-                mark.before = Some(self.live.clone());
-                self.mark = Some(mark.clone());
             }
             engine.has_begun = true;
             self.engines[0] = engine;
@@ -85,8 +99,8 @@ impl Host {
         self.engines.remove(0);
         let landed = match engine.work {
             Work::Deploy { .. } if dice.once_in(5) => Landed::Not,
-            Work::Deploy { mark } => {
-                self.live = mark.version;
+            Work::Deploy { number, .. } => {
+                self.live = release(number, self.name);
                 Landed::Changed
             }
             Work::Back { .. } if !is_quiet && dice.once_in(8) => Landed::Not,
@@ -102,7 +116,8 @@ impl Host {
 struct Caller {
     course: Course,
     id: String,
-    version: String,
+    /// The release that he deploys.
+    number: u64,
     is_alive: bool,
     /// Whether the lock is his, his turn, and how much of that he knows.
     holds: bool,
@@ -117,14 +132,14 @@ struct Caller {
 
 impl Caller {
     fn new(n: usize, deploys: bool, dice: &mut Dice) -> Self {
-        let (id, version) = (format!("f{n}"), format!("v{n}"));
+        let (id, number) = (format!("f{n}"), dice.upto(RELEASES));
         let batch = 1 + dice.upto(3) as usize;
-        let release = deploys.then(|| Release { id: id.clone(), batch });
+        let release = deploys.then(|| Wanted { id: id.clone(), batch });
         let hosts = HOSTS.map(str::to_owned).to_vec();
         Self {
             course: Course::new(hosts, release),
             id,
-            version,
+            number,
             is_alive: true,
             holds: false,
             turn: None,
@@ -154,8 +169,8 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new(seed: u64) -> Self {
-        let host = || Host { live: "v".into(), ..Host::default() };
-        let hosts = HOSTS.map(|_| host()).into();
+        let host = |name| Host { name, live: release(0, name), ..Host::default() };
+        let hosts = HOSTS.map(host).into();
         let dice = Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         Self { hosts, callers: Vec::new(), last_turn: 0, dice, is_fenced: true, is_locked: true }
     }
@@ -224,9 +239,10 @@ impl World {
             // What is on its way there is waited for.
             return;
         }
-        let (live, mark) = (Some(self.hosts[host].live.clone()), self.hosts[host].mark.clone());
+        let Host { live, mark, over, .. } = &self.hosts[host];
+        let (live, mark, over) = (Some(live.clone()), mark.clone(), over.clone());
         let caller = &mut self.callers[n];
-        caller.members.push(Member { host: HOSTS[host].into(), live, mark });
+        caller.members.push(Member { host: HOSTS[host].into(), live, mark, over });
         (caller.done, caller.asked) = (host + 1, false);
         if caller.done == HOSTS.len() {
             let members = std::mem::take(&mut caller.members);
@@ -246,8 +262,10 @@ impl World {
         let (Ending::Own(id) | Ending::AllNew(Mark { id, .. }) | Ending::AllOld(Mark { id, .. })) =
             ending;
         if self.hosts[host].hears(turn, self.is_fenced) {
-            let mark = &mut self.hosts[host].mark;
-            *mark = mark.take().filter(|mark| mark.id != *id);
+            let host = &mut self.hosts[host];
+            if let Some(mark) = host.mark.take_if(|mark| mark.id == *id) {
+                host.over = Some(mark);
+            }
         } else if !matches!(ending, Ending::Own(_)) {
             // The caller ends with that error.
             self.callers[n].is_alive = false;
@@ -275,10 +293,9 @@ impl World {
         let caller = &mut self.callers[n];
         if caller.done < hosts.len() {
             caller.done += 1;
-            let (id, version) = (caller.id.clone(), caller.version.clone());
-            let mark = Mark { id, version, hosts: HOSTS.map(str::to_owned).into(), before: None };
+            let (id, number) = (caller.id.clone(), caller.number);
             let host = hosts[caller.done - 1].clone();
-            return self.begins(n, &host, Work::Deploy { mark });
+            return self.begins(n, &host, Work::Deploy { id, number });
         }
         let next = &hosts[caller.landed.len()];
         // The connection may be lost for good.
@@ -358,7 +375,9 @@ impl World {
         if last.course.step() != Step::Done(Done::Settled) {
             return Err(format!("{:?}", last.course));
         }
-        let live: Vec<&str> = self.hosts.iter().map(|host| host.live.as_str()).collect();
+        // What stands before the number is the host's own.
+        let number = |host: &Host| host.live.digests[0].split_once('@').unwrap().1.to_owned();
+        let live: Vec<String> = self.hosts.iter().map(number).collect();
         match live.windows(2).all(|pair| pair[0] == pair[1])
             && self.hosts.iter().all(|host| host.mark.is_none())
         {
