@@ -67,17 +67,29 @@ pub struct Fault {
     message: String,
     /// What would be right, or what to do next.
     pub hint: Option<String>,
+    /// Whether it is certain that nothing was begun.
+    pub is_untouched: bool,
 }
 
 impl Fault {
     /// Wrong usage or configuration: names the input and what is wrong with it.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Usage, message: message.into(), hint: None }
+        Self::new(Exit::Usage, message.into())
     }
 
     /// Something could not be found out or done.
     pub fn error(message: impl Into<String>) -> Self {
-        Self { exit: Exit::Error, message: message.into(), hint: None }
+        Self::new(Exit::Error, message.into())
+    }
+
+    fn new(exit: Exit, message: String) -> Self {
+        Self { exit, message, hint: None, is_untouched: false }
+    }
+
+    /// The same, where it is certain that nothing was begun.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        Self { is_untouched: true, ..self }
     }
 
     /// Adds what would be right.
@@ -105,6 +117,19 @@ pub fn classify(error: &anyhow::Error) -> (Exit, Option<&str>) {
         .map_or((Exit::Error, None), |fault| (fault.exit, fault.hint.as_deref()))
 }
 
+/// The same error, where it is certain that nothing was begun.
+#[must_use]
+pub fn untouched(error: &anyhow::Error) -> anyhow::Error {
+    let (exit, hint) = classify(error);
+    let hint = hint.map(str::to_owned);
+    Fault { exit, message: format!("{error:#}"), hint, is_untouched: true }.into()
+}
+
+/// Whether it is certain that nothing was begun.
+pub fn is_untouched(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Fault>().is_some_and(|fault| fault.is_untouched)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,6 +141,16 @@ mod tests {
         let error = inner.context("cannot read the file").unwrap_err();
         assert_eq!(classify(&error), (Exit::Usage, Some("write good")));
         assert_eq!(format!("{error:#}"), "cannot read the file: bad");
+    }
+
+    #[test]
+    fn only_what_says_so_has_begun_nothing() {
+        let error = anyhow::Error::from(Fault::usage("bad").hint("write good")).context("there");
+        assert!(!is_untouched(&error) && !is_untouched(&anyhow::anyhow!("disk on fire")));
+        let error = untouched(&error);
+        assert!(is_untouched(&error));
+        assert_eq!(classify(&error), (Exit::Usage, Some("write good")));
+        assert_eq!(format!("{error:#}"), "there: bad");
     }
 
     #[test]

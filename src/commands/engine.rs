@@ -24,7 +24,7 @@ use crate::deploy::commands::Commands;
 use crate::deploy::lock::{self, Claim, Held};
 use crate::deploy::runs::{self, End, Run, Wrong};
 use crate::deploy::{Scope, State, drive, setup};
-use crate::exit::{Exit, Fault};
+use crate::exit::{self, Exit, Fault};
 use crate::host::signals::Cancel;
 use crate::host::{detach, env, files};
 use crate::remote::words::Caller;
@@ -229,7 +229,10 @@ pub(super) fn main() -> ExitCode {
     };
     // From here on a second signal does not end it either: there is an orderly way out.
     session.cancel.stay();
-    let result = work(&session, &commission, loaded, &run);
+    let result = work(&session, &commission, loaded, &run).map_err(|error| {
+        // What is not in the journal is not begun.
+        if matches!(run.transaction(), Ok(None)) { exit::untouched(&error) } else { error }
+    });
     let end = end_of(&session, result);
     runs::prune(&scope, &state);
     uploads::prune(&scope, &state);

@@ -9,7 +9,7 @@ use super::recover::Recover;
 use super::site::SiteArgs;
 use crate::deploy::runs::{self, End, Run};
 use crate::deploy::{Scope, State};
-use crate::exit::Fault;
+use crate::exit::{Fault, classify};
 use crate::host::detach::{self, Engine};
 use crate::host::files;
 use crate::host::signals::Cancel;
@@ -102,9 +102,19 @@ fn finished(
     if let Some(end) = dead.end() {
         return conclude(session, dead, end);
     }
-    let report = conclude(session, run, end)?;
-    let next = report.next.as_deref().unwrap_or("nothing is half done; try again");
-    Err(Fault::error(format!("{why}; {}", report.summary)).hint(next).into())
+    let (said, next) = match conclude(session, run, end) {
+        Ok(report) => (report.summary, report.next),
+        // That it began nothing itself says nothing of what the dead one began.
+        Err(error) => {
+            let (_, hint) = classify(&error);
+            (
+                format!("{error:#}"),
+                Some(hint.unwrap_or("finish it with `waveoff recover`").to_owned()),
+            )
+        }
+    };
+    let next = next.unwrap_or_else(|| "nothing is half done; try again".into());
+    Err(Fault::error(format!("{why}; {said}")).hint(next).into())
 }
 
 /// Has an engine do what an earlier commission says, as one that finishes it.
@@ -266,4 +276,36 @@ pub(super) fn died(run: &Run) -> String {
 fn left(run: &Run, signal: &str) -> Fault {
     Fault::error(format!("left by {signal}; the engine goes on with run {}", run.id))
         .hint(format!("see how it ends with `waveoff attach --run {}`", run.id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::verdict::Verdict;
+    use crate::exit::{Exit, is_untouched};
+
+    #[test]
+    fn d7_d11_what_finishes_a_dead_run_never_speaks_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (scope, state) = (Scope::new("shop", "production").unwrap(), State::at(folder.path()));
+        let [dead, other] = ["r", "s"].map(|id| runs::of(&scope, &state, id));
+        let session = Session::silent();
+        let error = |end: End| {
+            let error = finished(&session, &dead, "it was ended", &other, end).unwrap_err();
+            assert!(!is_untouched(&error) && classify(&error).0 == Exit::Error, "{error:#}");
+            format!("{error:#}")
+        };
+        let pass = End { report: session.report(Verdict::Pass, "all is well"), error: None };
+        assert_eq!(error(pass.clone()), "it was ended; all is well");
+        let refused = anyhow::Error::from(Fault::usage("it waited too long").untouched());
+        assert_eq!(
+            error(engine::end_of(&session, Err(refused))),
+            "it was ended; it waited too long"
+        );
+        // What it was told itself counts.
+        let fault = Fault::error("nothing had begun").untouched();
+        dead.ended(&engine::end_of(&session, Err(fault.into()))).unwrap();
+        let own = finished(&session, &dead, "it was ended", &other, pass).unwrap_err();
+        assert!(is_untouched(&own), "{own:#}");
+    }
 }

@@ -177,6 +177,7 @@ fn bury(session: &Session, run: &Run) -> anyhow::Result<()> {
     let commission = Commission::of(run);
     orphaned(session, run)?;
     let why = Fault::error(format!("{}; nothing had begun", follow::died(run))).hint("try again");
+    let why = why.untouched();
     run.ended(&end_of(session, Err(why.into())))?;
     // What cannot be read can tell nobody anything.
     if let Ok(commission) = commission {

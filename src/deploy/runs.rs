@@ -9,7 +9,7 @@ use super::journal::Journal;
 use super::state::{Scope, State};
 use crate::decide::journal::Entry;
 use crate::decide::transaction::Transaction;
-use crate::exit::{Exit, Fault, classify};
+use crate::exit::{Exit, Fault, classify, is_untouched};
 use crate::host::process::Started;
 use crate::host::{files, lock, pid, process};
 use crate::remote::uploads;
@@ -48,6 +48,9 @@ pub struct Wrong {
     pub hint: Option<String>,
     /// The exit code.
     pub code: u8,
+    /// Whether it is certain that nothing was begun.
+    #[serde(default)]
+    pub is_untouched: bool,
 }
 
 impl Wrong {
@@ -55,7 +58,7 @@ impl Wrong {
     pub fn of(error: &anyhow::Error) -> Self {
         let (exit, hint) = classify(error);
         let (message, hint) = (format!("{error:#}"), hint.map(str::to_owned));
-        Self { message, hint, code: exit.code() }
+        Self { message, hint, code: exit.code(), is_untouched: is_untouched(error) }
     }
 
     /// As an error again.
@@ -64,6 +67,7 @@ impl Wrong {
         let mut fault = Fault::error(self.message);
         fault.exit = exit.map_or(Exit::Bug, |(exit, _)| *exit);
         fault.hint = self.hint;
+        fault.is_untouched = self.is_untouched;
         fault
     }
 }

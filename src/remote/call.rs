@@ -17,7 +17,7 @@ use crate::commands::Session;
 use crate::config::Loaded;
 use crate::config::ssh::{Address, RemoteSpec};
 use crate::deploy::{State, lock, new_id, setup};
-use crate::exit::Fault;
+use crate::exit::{Fault, untouched};
 use crate::host::{env, files};
 use crate::report::v1::Report;
 
@@ -50,6 +50,17 @@ pub(crate) fn call(
     spec: &RemoteSpec,
     wanted: Wanted,
 ) -> anyhow::Result<Report> {
+    // What is refused here has never left.
+    let talk = prepare(session, loaded, spec, wanted).map_err(|error| untouched(&error))?;
+    talk.go()
+}
+
+fn prepare<'a>(
+    session: &'a Session,
+    loaded: &'a Loaded,
+    spec: &RemoteSpec,
+    wanted: Wanted,
+) -> anyhow::Result<Talk<'a>> {
     checks::refuse_crossing(loaded)?;
     let folder = Path::new(&loaded.file).parent().unwrap_or(Path::new("")).to_owned();
     let folder = if folder.as_os_str().is_empty() { Path::new(".").to_owned() } else { folder };
@@ -92,7 +103,7 @@ pub(crate) fn call(
     };
     let talk = Talk::new(session, loaded, way, call, telling);
     let talk = talk.saying(wanted.held);
-    talk.with(pack.map(|pack| (pack, size)), wanted.begins, patience).go()
+    Ok(talk.with(pack.map(|pack| (pack, size)), wanted.begins, patience))
 }
 
 /// Who is told from here.

@@ -13,7 +13,7 @@ use super::{asking, news, uploads};
 use crate::commands::far::{self, Errand};
 use crate::commands::{Session, Wire};
 use crate::deploy::runs::{self, Run};
-use crate::exit::{Exit, Fault};
+use crate::exit::{Exit, Fault, untouched};
 use crate::host::clock::Moment;
 use crate::host::signals::Cancel;
 use crate::host::{detach, env, files, lock, pid, process, ssh, terminal};
@@ -187,6 +187,18 @@ fn next(input: &mut BufReader<Stdin>) -> Option<ToHost> {
 fn prepare(call: &Call, line: &Arc<Line>, mut input: BufReader<Stdin>) -> anyhow::Result<Errand> {
     let loaded = call.caller.read(&call.file, &call.text)?;
     let errand = Errand::of(&call.verb, call.args.clone(), loaded, call.caller.clone())?;
+    take_files(&errand, call, line, &mut input).map_err(|error| of_run(&errand, call, error))?;
+    listen(line.clone(), input);
+    Ok(errand)
+}
+
+/// Takes the files, and goes to where they are.
+fn take_files(
+    errand: &Errand,
+    call: &Call,
+    line: &Line,
+    input: &mut BufReader<Stdin>,
+) -> anyhow::Result<()> {
     if let Some(digest) = &call.files {
         let all = uploads::folder(&errand.scope, &errand.state);
         if digest.len() != 64 || !digest.chars().all(|c| c.is_ascii_hexdigit()) {
@@ -196,18 +208,24 @@ fn prepare(call: &Call, line: &Arc<Line>, mut input: BufReader<Stdin>) -> anyhow
             Some(folder) => folder,
             None => {
                 line.say(&ToCaller::Want);
-                let Some(ToHost::Files { size }) = next(&mut input) else {
+                let Some(ToHost::Files { size }) = next(input) else {
                     return Err(Fault::error("the caller sent no files").into());
                 };
-                uploads::take(&all, digest, (&mut input).take(size))?
+                uploads::take(&all, digest, input.take(size))?
             }
         };
         let name = folder.display().to_string();
         detach::enter(&name)
             .map_err(|error| Fault::error(format!("cannot go to the folder {name}: {error}")))?;
     }
-    listen(line.clone(), input);
-    Ok(errand)
+    Ok(())
+}
+
+/// An error of this call: nothing was begun where its run has no folder, over an earlier connection
+/// neither.
+fn of_run(errand: &Errand, call: &Call, error: anyhow::Error) -> anyhow::Error {
+    let own = runs::of(&errand.scope, &errand.state, &call.caller.run);
+    if files::exists(own.folder) { error } else { untouched(&error) }
 }
 
 /// Hears the caller, passes on what engines ask, and ends when he is gone.
@@ -249,7 +267,7 @@ fn perform(errand: &Errand, call: &Call, session: &Session) -> anyhow::Result<Re
     let last = call.seen.as_ref().map_or_else(|| own.clone(), |seen| of(&seen.run));
     match was_begun(&last) || was_begun(&own) {
         true => errand.rejoin(session, &own, &last),
-        false => errand.perform(session),
+        false => errand.perform(session).map_err(|error| of_run(errand, call, error)),
     }
 }
 

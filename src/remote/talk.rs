@@ -125,7 +125,8 @@ impl<'a> Talk<'a> {
     /// Goes with it to its end.
     pub(super) fn go(mut self) -> anyhow::Result<Report> {
         let first = self.way.connect(&|| self.session.cancel.reason());
-        let mut link = first.map_err(|trouble| trouble.fault)?;
+        // Nothing was said yet of what is wanted.
+        let mut link = first.map_err(|trouble| trouble.fault.untouched())?;
         if link.uploaded > 0 {
             let size = link.uploaded / 1024;
             let host = &self.way.host;

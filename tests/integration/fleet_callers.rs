@@ -105,19 +105,37 @@ fn d7_d11_a_cancelled_caller_brings_all_hosts_back() {
     fleet.deploy("v3").run().expect_code(0);
 }
 
+/// A configuration that names one of the hosts alone.
+fn only(fleet: &Fleet, host: usize) {
+    let folder = fleet.world.folder.path();
+    let text = std::fs::read_to_string(folder.join("waveoff.yml")).unwrap();
+    let only = |line: &str| match line.starts_with("hosts:") {
+        true => format!("host: {}\n", fleet.hosts[host].url()),
+        false => format!("{line}\n"),
+    };
+    std::fs::write(folder.join("one.yml"), text.lines().map(only).collect::<String>()).unwrap();
+}
+
+#[test]
+fn d7_d11_a_host_that_refuses_has_begun_nothing() {
+    let Some(fleet) = Fleet::new(2, "") else { return };
+    only(&fleet, 1);
+    let newer = ["deploy", "--version", "v3.0.0", "--config", "one.yml"];
+    fleet.waveoff(&newer).run().expect_code(0);
+    let refused = fleet.deploy("v2.0.0").run().expect_code(20);
+    let summary = refused.report()["summary"].as_str().unwrap().to_owned();
+    assert!(summary.contains("1 other host was brought back"), "{summary}");
+    assert_eq!((fleet.live(), fleet.open()), (vec!["v1".to_owned(), "v3.0.0".to_owned()], 0));
+    assert_eq!(ran(&fleet), ["v1 v2.0.0 v1", "v1 v3.0.0"]);
+}
+
 #[test]
 fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
     let Some(fleet) = Fleet::new(3, "") else { return };
     fleet.deploy("v2").run().expect_code(0);
     fleet.deploy("v3").run().expect_code(0);
     // One was gone back on already, and then the caller was lost.
-    let one = fleet.world.folder.path().join("one.yml");
-    let text = std::fs::read_to_string(fleet.world.folder.path().join("waveoff.yml")).unwrap();
-    let only = |line: &str| match line.starts_with("hosts:") {
-        true => format!("host: {}\n", fleet.hosts[0].url()),
-        false => format!("{line}\n"),
-    };
-    std::fs::write(&one, text.lines().map(only).collect::<String>()).unwrap();
+    only(&fleet, 0);
     fleet.waveoff(&["rollback", "--config", "one.yml"]).run().expect_code(0);
     assert_eq!(fleet.live(), ["v2", "v3", "v3"]);
     let refused = fleet.waveoff(&["rollback"]).run().expect_code(2);

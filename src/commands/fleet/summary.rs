@@ -6,7 +6,7 @@ use crate::decide::fleet::Member;
 use crate::decide::fleet::course::Landed;
 use crate::decide::history::Release;
 use crate::decide::verdict::Verdict;
-use crate::exit::{Exit, classify};
+use crate::exit::{Exit, classify, is_untouched};
 use crate::report::v1::{Deployment, Report, Step};
 
 /// What one host is there for.
@@ -29,6 +29,8 @@ pub(super) struct Part {
     report: Option<Report>,
     /// Whether it was live there already.
     is_again: bool,
+    /// Whether it is certain that nothing was begun there.
+    is_untouched: bool,
 }
 
 impl Part {
@@ -43,12 +45,23 @@ impl Part {
                 next: report.next.clone(),
                 report: Some(report),
                 is_again: false,
+                is_untouched: false,
             },
             Err(error) => {
                 let (exit, hint) = classify(&error);
                 let next = hint.map(str::to_owned);
                 let (exit, summary) = (exit.code(), format!("{error:#}"));
-                Self { host, kind, exit, summary, next, report: None, is_again: false }
+                let is_untouched = is_untouched(&error);
+                Self {
+                    host,
+                    kind,
+                    exit,
+                    summary,
+                    next,
+                    report: None,
+                    is_again: false,
+                    is_untouched,
+                }
             }
         }
     }
@@ -65,7 +78,9 @@ impl Part {
 
     fn said(host: &str, kind: Kind, exit: Exit, summary: String) -> Self {
         let (host, exit) = (host.to_owned(), exit.code());
-        Self { host, kind, exit, summary, next: None, report: None, is_again: false }
+        // It is said by us, who know.
+        let (is_again, is_untouched) = (false, true);
+        Self { host, kind, exit, summary, next: None, report: None, is_again, is_untouched }
     }
 
     /// A host that was not come to.
@@ -147,7 +162,15 @@ impl Part {
 
     /// Whether nobody knows how it ended there.
     fn is_unknown(&self) -> bool {
-        self.report.is_none() && !self.summary.starts_with("nothing was touched")
+        let is_left = |report: &Report| {
+            let has_begun = report.deployment.as_ref().is_some_and(|deployment| deployment.mutated);
+            self.exit == Exit::Error.code() && has_begun
+        };
+        match &self.report {
+            // Stopped on the way: somebody else, or the next boot, finishes it either way.
+            Some(report) => is_left(report),
+            None => !self.is_untouched,
+        }
     }
 
     /// Why it failed, in one line.
@@ -262,6 +285,8 @@ fn fill(report: &mut Report, parts: Vec<Part>, back: Vec<Part>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::deploy::runs::Wrong;
+    use crate::exit::Fault;
 
     fn part(host: &str, exit: Exit) -> Part {
         let mut report = Session::silent().report(Verdict::Fail, format!("ended with {exit:?}"));
@@ -279,6 +304,26 @@ mod tests {
         let back = Some(vec![part("b", Exit::Pass)]);
         let report = conclude(&Session::silent(), parts, back);
         assert_eq!(report.exit_code, Exit::RollbackFailed.code(), "{report:?}");
+    }
+
+    #[test]
+    fn d7_d11_only_what_certainly_began_nothing_is_not_live_there() {
+        let host = "ssh://a".parse().unwrap();
+        let refused = || Fault::usage("it is older than the live one");
+        let landed = |fault: Fault| Part::of(&host, Err(fault.into())).landed();
+        assert_eq!(landed(refused().untouched()), Landed::Not);
+        assert_eq!(landed(refused()), Landed::Unknown);
+        assert_eq!(landed(Wrong::of(&refused().untouched().into()).fault()), Landed::Not);
+        assert_eq!(Part::untouched(&host, "cancelled").landed(), Landed::Not);
+        // Whoever finishes what was stopped on the way may do it either way.
+        for (mutated, ended) in [(true, Landed::Unknown), (false, Landed::Not)] {
+            let mut report = Session::silent().report(Verdict::Error, "stopped on the way");
+            let of = serde_json::json!({
+                "id": "d1", "version": "v2", "outcome": "failed", "mutated": mutated
+            });
+            report.deployment = serde_json::from_value(of).unwrap();
+            assert_eq!(Part::of(&host, Ok(report)).landed(), ended);
+        }
     }
 
     #[test]
