@@ -34,6 +34,7 @@ pub use session::Session;
 pub(crate) use telling::tell_news;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use serde::Serialize;
@@ -273,8 +274,8 @@ fn elsewhere(
         (None, None) => return Ok(None),
         (Some(host), _) => {
             let (args, host) = ((far.args)(matches)?, host.clone());
-            let wanted =
-                Wanted { verb: verb.name, begins: far.begins, args, host, programs, held: None };
+            let (verb, begins, held, entering) = (verb.name, far.begins, None, Duration::ZERO);
+            let wanted = Wanted { verb, begins, args, host, programs, held, entering };
             remote::call(session, &loaded, &spec, wanted)?
         }
         (None, Some(_)) => {

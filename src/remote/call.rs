@@ -38,6 +38,8 @@ pub(crate) struct Wanted {
     pub(crate) programs: Option<String>,
     /// Who is told when the hosts are held.
     pub(crate) held: Option<Notify>,
+    /// How long it is tried to be let in, when that may become possible.
+    pub(crate) entering: Duration,
 }
 
 /// Has a verb done on a host, and goes with it to its end.
@@ -102,7 +104,7 @@ fn prepare<'a>(
         false => Duration::from_secs(60),
     };
     let talk = Talk::new(session, loaded, way, call, telling);
-    let talk = talk.saying(wanted.held);
+    let talk = talk.saying(wanted.held).entering(wanted.entering);
     Ok(talk.with(pack.map(|pack| (pack, size)), wanted.begins, patience))
 }
 

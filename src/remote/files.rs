@@ -103,6 +103,7 @@ mod tests {
             host: "ssh://vm".parse().unwrap(),
             programs: None,
             held: None,
+            entering: std::time::Duration::ZERO,
         };
         named(&loaded, &spec, folder.path(), &wanted).unwrap().join(" ")
     }

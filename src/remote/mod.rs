@@ -4,6 +4,7 @@
 mod asking;
 mod call;
 mod files;
+mod leaving;
 mod link;
 pub mod news;
 mod pack;

@@ -1,13 +1,13 @@
 //! Going with a verb on a host: its lines, its questions, what it wants told, over as many
 //! connections as it takes.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use super::call::Notify;
+use super::leaving::Leaving;
 use super::link::{Link, Way};
 use super::pack::Pack;
 use super::trouble::Trouble;
@@ -17,6 +17,7 @@ use crate::checks::{self, Target};
 use crate::commands::{Session, tell_news};
 use crate::config::Loaded;
 use crate::decide::verdict::Verdict;
+use crate::decide::words::show_duration;
 use crate::deploy::runs::End;
 use crate::deploy::story::Story;
 use crate::exit::Fault;
@@ -30,8 +31,6 @@ const TICK: Duration = Duration::from_millis(20);
 const BEAT: Duration = Duration::from_secs(5);
 /// The first pause before another connection is tried, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(5));
-/// How long another connection is tried to pass a cancellation on.
-const CANCELLING: Duration = Duration::from_secs(10);
 
 /// What was told of a run.
 #[derive(Default)]
@@ -56,29 +55,8 @@ pub(super) struct Talk<'a> {
     told: BTreeMap<String, Told>,
     /// Who wants to know that the hosts are held.
     held: Option<Notify>,
-}
-
-/// Whether to leave a run that goes on there: a signal that is to be passed on needs a connection,
-/// which is tried for a while.
-struct Leaving<'a> {
-    cancel: &'a Cancel,
-    passes_on: bool,
-    since: Cell<Option<Moment>>,
-}
-
-impl<'a> Leaving<'a> {
-    fn of(cancel: &'a Cancel, passes_on: bool) -> Self {
-        Self { cancel, passes_on, since: Cell::new(None) }
-    }
-
-    /// The signal by which to leave.
-    fn by(&self) -> Option<&'static str> {
-        let signal = self.cancel.reason()?;
-        let since = self.since.get().unwrap_or_else(Moment::now);
-        self.since.set(Some(since));
-        let is_over = !self.passes_on || signal == "SIGHUP" || since.elapsed() > CANCELLING;
-        is_over.then_some(signal)
-    }
+    /// How long the first connection is tried.
+    entering: Duration,
 }
 
 /// How a connection ended.
@@ -108,12 +86,18 @@ impl<'a> Talk<'a> {
             answers: channel(),
             told: BTreeMap::new(),
             held: None,
+            entering: Duration::ZERO,
         }
     }
 
     /// The same, saying when the hosts are held.
     pub(super) fn saying(self, held: Option<Notify>) -> Self {
         Self { held, ..self }
+    }
+
+    /// The same, trying for so long to be let in.
+    pub(super) fn entering(self, entering: Duration) -> Self {
+        Self { entering, ..self }
     }
 
     /// The same with files, and with how it is gone with: a verb that begins a run is cancelled by a
@@ -124,9 +108,8 @@ impl<'a> Talk<'a> {
 
     /// Goes with it to its end.
     pub(super) fn go(mut self) -> anyhow::Result<Report> {
-        let first = self.way.connect(&|| self.session.cancel.reason());
         // Nothing was said yet of what is wanted.
-        let mut link = first.map_err(|trouble| trouble.fault.untouched())?;
+        let mut link = self.enter().map_err(|trouble| trouble.fault.untouched())?;
         if link.uploaded > 0 {
             let size = link.uploaded / 1024;
             let host = &self.way.host;
@@ -145,6 +128,29 @@ impl<'a> Talk<'a> {
             };
             drop(link);
             link = self.again(trouble)?;
+        }
+    }
+
+    /// The first connection.
+    fn enter(&self) -> Result<Link, Trouble> {
+        let (started, cancel) = (Moment::now(), &self.session.cancel);
+        let (mut pause, longest) = PAUSES;
+        let mut told = false;
+        loop {
+            let trouble = match self.way.connect(&|| cancel.reason()) {
+                Err(trouble) if trouble.may_pass && started.elapsed() < self.entering => trouble,
+                entered => return entered,
+            };
+            if !told {
+                let limit = show_duration(self.entering);
+                let text = format!("{}; that is tried again for {limit}", trouble.fault);
+                self.session.say(&format!("          | {text}"));
+                told = true;
+            }
+            if cancel.sleep(pause) {
+                return Err(trouble);
+            }
+            pause = (pause * 2).min(longest);
         }
     }
 

@@ -48,7 +48,9 @@ impl Fleet {
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ssh-cache");
         let start = || Sshd::with(&[("XDG_CACHE_HOME", cache.display().to_string())]);
         let hosts: Option<Vec<Sshd>> = (0..count).map(|_| start()).collect();
-        let hosts = hosts?;
+        let mut hosts = hosts?;
+        // The first one keeps the lock for all of them.
+        hosts.sort_by_key(Sshd::url);
         let urls: Vec<String> = hosts.iter().map(Sshd::url).collect();
         let world = World::with(&format!("{CONFIG}hosts: [{}]\n{more}", urls.join(", ")));
         for (name, text) in [("ship.sh", SHIP), ("look.sh", LOOK)] {

@@ -130,6 +130,34 @@ fn d7_d11_a_host_that_refuses_has_begun_nothing() {
 }
 
 #[test]
+fn d7_d11_a_host_that_lets_nobody_in_for_a_moment_is_brought_back_all_the_same() {
+    let Some(mut fleet) = Fleet::new(2, "") else { return };
+    let mut caller = between(&fleet, "v2");
+    fleet.say(1, "bad");
+    fleet.hosts[0].stop();
+    go_on(&fleet);
+    until_said(&mut caller, "that is tried again for");
+    fleet.hosts[0].again();
+    ended(caller).expect_code(20);
+    assert_eq!((ran(&fleet), fleet.open()), (vec!["v1 v2 v1".to_owned(), "v1 v1".to_owned()], 0));
+}
+
+#[test]
+fn d7_d11_a_host_that_lets_nobody_in_has_begun_nothing_and_hears_the_end() {
+    let Some(mut fleet) = Fleet::new(2, "") else { return };
+    fleet.say(0, "wait");
+    std::fs::remove_file(fleet.file(0, "began")).unwrap();
+    let mut caller = fleet.deploy("v2").start().0;
+    fleet.until("the first host began", || fleet.file(0, "began").exists());
+    fleet.hosts[1].stop();
+    std::fs::remove_file(fleet.file(0, "wait")).unwrap();
+    until_said(&mut caller, "that is tried again for");
+    fleet.hosts[1].again();
+    ended(caller).expect_code(20);
+    assert_eq!((ran(&fleet), fleet.open()), (vec!["v1 v2 v1".to_owned(), "v1".to_owned()], 0));
+}
+
+#[test]
 fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
     let Some(fleet) = Fleet::new(3, "") else { return };
     fleet.deploy("v2").run().expect_code(0);

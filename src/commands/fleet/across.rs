@@ -1,5 +1,7 @@
 //! The caller's side of several hosts: what a verb means for all of them, and how one of them is asked.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use super::Question;
@@ -14,6 +16,9 @@ use crate::exit::{Exit, Fault, classify};
 use crate::host::signals::Cancel;
 use crate::remote::{self, Notify, Wanted};
 use crate::report::v1::Report;
+
+/// How long it is tried to bring a host back that lets nobody in.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What is wanted of all hosts.
 pub(in crate::commands) struct Order<'a> {
@@ -91,10 +96,13 @@ impl Order<'_> {
         cancel: Cancel,
         held: Option<Notify>,
     ) -> anyhow::Result<Report> {
+        // What is on its way back, or is over, is not left half done for a moment's trouble.
+        let finishes = args["turn"].is_u64() || args["fleet"]["over"].is_object();
+        let entering = if finishes { PATIENCE } else { Duration::ZERO };
         let session = self.session_of(host, cancel);
         let begins = verb != "recover" && self.begins || verb == "rollback";
         let (host, programs) = (host.clone(), self.programs.clone());
-        let wanted = Wanted { verb, begins, args, host, programs, held };
+        let wanted = Wanted { verb, begins, args, host, programs, held, entering };
         let report = remote::call(&session, self.loaded, self.spec, wanted);
         self.session.learn(&session);
         report
