@@ -5,8 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::detached::{Detached, Says, Wire};
+use super::recover::Recover;
 use super::site::SiteArgs;
-use super::{Entry, Session, WAVEOFF, engine, follow};
+use super::{Entry, Session, Verb as _, WAVEOFF, engine, follow};
 use crate::config::Loaded;
 use crate::deploy::runs::{End, Run};
 use crate::deploy::{Scope, State};
@@ -61,6 +62,11 @@ impl Errand {
         session.detach(Detached { says: Says::Wire(wire), loaded, caller, asker: None })
     }
 
+    /// Whether it is a question of deployments over several hosts.
+    fn asks(&self) -> bool {
+        self.verb.name == Recover::NAME && !self.args["fleet"].is_null()
+    }
+
     /// Whether the caller tells people what happened: who only looks has no credentials for it.
     pub(crate) fn tells(&self) -> bool {
         let goes_along = self.verb.far.is_some_and(|far| far.begins) || self.verb.name == "attach";
@@ -90,6 +96,9 @@ impl Errand {
         last: &Run,
     ) -> anyhow::Result<Report> {
         match self.verb.far {
+            // A question is asked again: the run that it began is found by its id, and what the host tells
+            // of itself is told behind it.
+            Some(_) if self.asks() => self.perform(session),
             Some(far) if far.begins => follow::rejoin(session, &self.site, own, last),
             _ => follow::attach(session, last),
         }

@@ -158,6 +158,25 @@ fn d7_d11_a_host_that_lets_nobody_in_has_begun_nothing_and_hears_the_end() {
 }
 
 #[test]
+fn d7_d11_a_line_that_is_cut_while_a_host_is_asked_decides_nothing() {
+    let Some(mut fleet) = Fleet::new(3, "") else { return };
+    let mut first = between(&fleet, "v2");
+    first.kill().unwrap();
+    first.wait().unwrap();
+    let mut second = fleet.waveoff(&["recover", "--json"]).start().0;
+    let mut lines = BufReader::new(second.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut said = |text: &str| assert!(lines.any(|line| line.contains(text)), "{text}");
+    said("waits in line");
+    fleet.hosts[1].kill_sessions();
+    said("another connection is tried");
+    go_on(&fleet);
+    let rest: Vec<String> = lines.collect();
+    let recovered = second.wait_with_output().unwrap();
+    assert_eq!(recovered.status.code(), Some(0), "{rest:?} {recovered:?}");
+    assert_eq!((fleet.live(), fleet.open()), (vec!["v1".to_owned(); 3], 0));
+}
+
+#[test]
 fn r1_d11_all_hosts_go_back_to_one_release_also_when_asked_again() {
     let Some(fleet) = Fleet::new(3, "") else { return };
     fleet.deploy("v2").run().expect_code(0);
