@@ -226,8 +226,8 @@ mod tests {
     #[test]
     fn d11_what_is_sent_arrives_in_order_and_is_waited_for_no_longer_than_makes_sense() {
         let mut counting =
-            saying("head -c 1000000 | sha256sum; read -r line; echo \"$line\"").unwrap();
-        let bytes: Vec<u8> = (0..1_000_000_u32).map(|n| (n % 251) as u8).collect();
+            saying("head -c 3000000 | sha256sum; read -r line; echo \"$line\"").unwrap();
+        let bytes: Vec<u8> = (0..3_000_000_u32).map(|n| (n % 251) as u8).collect();
         counting.writer(&|| Ok(())).write_all(&bytes).unwrap();
         counting.send("the end").unwrap();
         let mut digest = crate::host::files::Digester::default();

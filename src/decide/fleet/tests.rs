@@ -69,11 +69,11 @@ fn d11_the_same_version_with_other_digests_is_another_release() {
     let failed = member("c", "v2 o", Some(again("v2 o")));
     assert_eq!(back(&[all[0].clone(), all[1].clone(), failed]), ["b v2 o", "a v2 o"]);
     // Each host has digests of its own.
-    let own = Some(mark_of("f1", "v2 y", Some("v2 p")));
-    let all = [all[0].clone(), all[1].clone(), member("c", "v2 y", own.clone())];
+    let own = mark_of("f1", "v2 y", Some("v2 p"));
+    let all = [all[0].clone(), all[1].clone(), member("c", "v2 y", Some(own.clone()))];
     assert!(matches!(finish(&all), Some(Finish::AllNew { .. })));
     // Whoever was told that it is over, and has something else since, has it no more.
-    let since = told("c", "v2 z", own.unwrap());
+    let since = told("c", "v2 z", own);
     assert_eq!(back(&[all[0].clone(), all[1].clone(), since]), ["b v2 o", "a v2 o"]);
 }
 
