@@ -6,7 +6,8 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::site::{Site, SiteArgs};
-use super::{Output, Session, Verb, output};
+use super::{Departure, Output, Session, Verb, output};
+use crate::config::Loaded;
 use crate::decide::capture::Capture as State;
 use crate::decide::verdict::Verdict;
 use crate::deploy::{capture, new_id};
@@ -39,9 +40,9 @@ Examples:
 
 ";
 
-    fn depart(mut self) -> anyhow::Result<Self> {
+    fn depart(mut self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
         self.output = None;
-        Ok(self)
+        Ok(Departure::Goes(self))
     }
 
     fn arrive(&self, _: &Session, report: &mut Report) -> anyhow::Result<()> {

@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
 use super::fleet::Fleet;
-use super::preflight::Given;
+use super::preflight::{Clearance, Given, refuse_moved};
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
-use super::{Output, Session, Verb, confirm, ending, follow, named, transact};
+use super::{Departure, Output, Session, Verb, confirm, ending, follow, named, transact};
 use crate::checks::{self, Surroundings, Target};
 use crate::config::Loaded;
 use crate::config::values::Period;
@@ -73,6 +73,10 @@ pub struct Deploy {
     given: Given,
     #[command(flatten)]
     pub(super) site: SiteArgs,
+    /// The images that preflight looked at, by their digests.
+    #[arg(skip)]
+    #[serde(default)]
+    looked_at: Vec<String>,
     /// The deployment over several hosts that this is part of.
     #[arg(skip)]
     #[serde(default)]
@@ -116,21 +120,24 @@ Examples:
 
 ";
 
-    fn depart(mut self) -> anyhow::Result<Self> {
+    fn depart(mut self, session: &Session, loaded: &Loaded) -> anyhow::Result<Departure<Self>> {
         // What the job says of the commit, and a report in a file, are here.
         self.sha = self.release()?.sha;
         self.confirm = self.confirm.as_deref().map(confirm::inline).transpose()?;
-        Ok(self)
-    }
-
-    fn before(&self, session: &Session, loaded: &Loaded) -> anyhow::Result<Option<Report>> {
         if self.no_preflight || self.confirm.is_some() {
-            return Ok(None);
+            return Ok(Departure::Goes(self));
         }
-        self.given.before_leaving(session, &self.site, loaded, &self.release()?)
+        let release = self.release()?;
+        match self.given.before_leaving(session, &self.site, loaded, &release)? {
+            Clearance::Refused(report) => Ok(Departure::Stays(report)),
+            Clearance::Given(images) => {
+                self.looked_at = images;
+                Ok(Departure::Goes(self))
+            }
+        }
     }
 
-    fn run(self, session: &Session) -> anyhow::Result<Report> {
+    fn run(mut self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;
         let site = self.site.open(session)?;
         // What can be refused is refused here, where it costs nothing and nobody waits in line.
@@ -147,8 +154,9 @@ Examples:
         }
         site.telling(session)?;
         let history = site.history()?;
-        if let Some(report) = self.preflight(session, &site, &release)? {
-            return Ok(report);
+        match self.preflight(session, &site, &release)? {
+            Clearance::Refused(report) => return Ok(*report),
+            Clearance::Given(images) => self.looked_at.extend(images),
         }
         if self.dry_run {
             return self.plan(session, &site, &history, &release);
@@ -176,6 +184,7 @@ impl Deploy {
         let history = site.history()?;
         let story = Story::new(session);
         let release = engine.prepare(&release, Direction::Forward)?;
+        refuse_moved(&self.looked_at, &release.digests)?;
         if !self.force
             && let Some(report) = already_live(session, site, &history, &release, &story)?
         {
@@ -197,20 +206,20 @@ impl Deploy {
         Ok(transact::conclude(site, &telling, &history, tale))
     }
 
-    /// What must be in place, where somebody wrote down what that is; a report ends it.
+    /// What must be in place, where somebody wrote down what that is.
     fn preflight(
         &self,
         session: &Session,
         site: &Site,
         release: &Release,
-    ) -> anyhow::Result<Option<Report>> {
+    ) -> anyhow::Result<Clearance> {
         if self.confirm.is_some() {
-            return Ok(None);
+            return Ok(Clearance::Given(Vec::new()));
         }
         if self.no_preflight {
             let text = "is not done, as --no-preflight says";
             site.spec.preflight.iter().for_each(|_| Story::new(session).tell("preflight", text));
-            return Ok(None);
+            return Ok(Clearance::Given(Vec::new()));
         }
         self.given.before_deploy(session, site, release)
     }

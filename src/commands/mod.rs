@@ -68,6 +68,15 @@ pub const COMMON_OUTPUTS: &[Output] = &[
     output("report", "the report as JSON, for a later job"),
 ];
 
+/// What becomes of a verb before it is done on another machine.
+#[derive(Debug)]
+pub enum Departure<V> {
+    /// It goes there, like this.
+    Goes(V),
+    /// It does not, and this is why.
+    Stays(Box<Report>),
+}
+
 /// A verb: its arguments are its declaration for flags, environment and action inputs alike.
 pub trait Verb: Args + FromArgMatches {
     /// Its name: the program's, or the subcommand's of `waveoff`.
@@ -84,12 +93,13 @@ pub trait Verb: Args + FromArgMatches {
     /// Whether it starts a run, which goes on without its caller.
     const BEGINS: bool = false;
 
-    /// The same with all that only the caller's machine knows, before it is done on another one.
+    /// The same with all that only the caller's machine knows, before it is done on another one; or
+    /// the report of what forbids it.
     ///
     /// # Errors
     /// When something of that is wrong.
-    fn depart(self) -> anyhow::Result<Self> {
-        Ok(self)
+    fn depart(self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
+        Ok(Departure::Goes(self))
     }
 
     /// Does here what belongs on the caller's machine, when it was done on another one.
@@ -98,15 +108,6 @@ pub trait Verb: Args + FromArgMatches {
     /// When that cannot be done.
     fn arrive(&self, _: &Session, _: &mut Report) -> anyhow::Result<()> {
         Ok(())
-    }
-
-    /// Looks at what only the caller's machine can, before it is done on another one. A report ends
-    /// it there.
-    ///
-    /// # Errors
-    /// When that cannot be done.
-    fn before(&self, _: &Session, _: &Loaded) -> anyhow::Result<Option<Report>> {
-        Ok(None)
     }
 
     /// Does it.
@@ -136,13 +137,11 @@ struct Far {
     /// Whether it starts a run, which goes on without its caller.
     begins: bool,
     /// Its arguments, as they travel.
-    args: fn(&ArgMatches) -> anyhow::Result<serde_json::Value>,
+    args: fn(&ArgMatches, &Session, &Loaded) -> anyhow::Result<Departure<serde_json::Value>>,
     /// Does it there.
     run: fn(serde_json::Value, &Session) -> anyhow::Result<Report>,
     /// Does the rest here.
     arrive: fn(&ArgMatches, &Session, &mut Report) -> anyhow::Result<()>,
-    /// Looks at what only the caller's machine can.
-    before: fn(&ArgMatches, &Session, &Loaded) -> anyhow::Result<Option<Report>>,
     /// [`elsewhere`], by its address: a program that does nothing elsewhere has nothing of it.
     elsewhere: fn(Entry, &ArgMatches, &Session) -> anyhow::Result<Option<Report>>,
 }
@@ -151,10 +150,14 @@ struct Far {
 pub const fn anywhere<V: Verb + Serialize + DeserializeOwned>() -> Entry {
     let far = Far {
         begins: V::BEGINS,
-        args: |matches| Ok(serde_json::to_value(read::<V>(matches)?.depart()?)?),
+        args: |matches, session, loaded| {
+            Ok(match read::<V>(matches)?.depart(session, loaded)? {
+                Departure::Goes(verb) => Departure::Goes(serde_json::to_value(verb)?),
+                Departure::Stays(report) => Departure::Stays(report),
+            })
+        },
         run: |args, session| serde_json::from_value::<V>(args)?.run(session),
         arrive: |matches, session, report| read::<V>(matches)?.arrive(session, report),
-        before: |matches, session, loaded| read::<V>(matches)?.before(session, loaded),
         elsewhere,
     };
     Entry { far: Some(far), ..entry::<V>() }
@@ -266,14 +269,15 @@ fn elsewhere(
     if spec.host.is_none() && spec.hosts.is_none() {
         return Ok(None);
     }
-    if let Some(report) = (far.before)(matches, session, &loaded)? {
-        return Ok(Some(report));
-    }
+    let args = match (far.args)(matches, session, &loaded)? {
+        Departure::Goes(args) => args,
+        Departure::Stays(report) => return Ok(Some(*report)),
+    };
     let programs = matches.get_one::<String>("remote_binaries").cloned();
     let mut report = match (&spec.host, &spec.hosts) {
         (None, None) => return Ok(None),
         (Some(host), _) => {
-            let (args, host) = ((far.args)(matches)?, host.clone());
+            let host = host.clone();
             let (verb, begins, held, entering) = (verb.name, far.begins, None, Duration::ZERO);
             let wanted = Wanted { verb, begins, args, host, programs, held, entering };
             remote::call(session, &loaded, &spec, wanted)?
@@ -285,7 +289,7 @@ fn elsewhere(
                 spec: &spec,
                 verb: verb.name,
                 begins: far.begins,
-                args: (far.args)(matches)?,
+                args,
                 programs,
             };
             fleet::perform(&order)?

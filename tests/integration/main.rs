@@ -64,6 +64,7 @@ mod outside;
 mod parts;
 mod podman_guide;
 mod preflight;
+mod preflight_compose;
 mod preflight_registry;
 mod preflight_signed;
 mod proxy;

@@ -93,16 +93,20 @@ impl Registry {
 
     /// The digest of a tag, as it is stored; none when there is no such image.
     pub(crate) fn digest(&self, repository: &str, tag: &str) -> Option<String> {
-        let link = self.repository(repository).join("_manifests/tags").join(tag);
-        fs::read_to_string(link.join("current/link")).ok()
+        fs::read_to_string(self.link(repository, tag)).ok()
     }
 
     /// Gives what has a tag another one besides.
     pub(crate) fn tag(&self, repository: &str, tag: &str, other: &str) {
         let digest = self.digest(repository, tag).unwrap();
-        let link = self.repository(repository).join("_manifests/tags").join(other).join("current");
-        fs::create_dir_all(&link).unwrap();
-        fs::write(link.join("link"), digest).unwrap();
+        let link = self.link(repository, other);
+        fs::create_dir_all(link.parent().unwrap()).unwrap();
+        fs::write(link, digest).unwrap();
+    }
+
+    /// The file that says what a tag is of: for those who move it.
+    pub(crate) fn link(&self, repository: &str, tag: &str) -> PathBuf {
+        self.repository(repository).join("_manifests/tags").join(tag).join("current/link")
     }
 
     /// Loses everything of a repository, as a clean-up that went too far.

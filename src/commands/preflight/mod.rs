@@ -7,8 +7,9 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use self::ground::{Ground, Purpose};
+pub(super) use self::wanted::refuse_moved;
 use super::site::{Site, SiteArgs};
-use super::{Output, Session, Verb, ending, named, output};
+use super::{Departure, Output, Session, Verb, ending, named, output};
 use crate::checks;
 use crate::config::Loaded;
 use crate::config::preflight::PreflightSpec;
@@ -69,9 +70,9 @@ Examples:
 
 ";
 
-    fn depart(mut self) -> anyhow::Result<Self> {
+    fn depart(mut self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
         self.sha = self.release()?.sha;
-        Ok(self)
+        Ok(Departure::Goes(self))
     }
 
     fn arrive(&self, session: &Session, report: &mut Report) -> anyhow::Result<()> {
@@ -125,19 +126,20 @@ impl Preflight {
 }
 
 impl Given {
-    /// The first step of a deployment: what is missing ends it here. Nothing when nobody asked for it.
+    /// The first step of a deployment: what is missing ends it here. Nothing is looked at when nobody
+    /// asked for it.
     pub(super) fn before_deploy(
         &self,
         session: &Session,
         site: &Site,
         release: &Release,
-    ) -> anyhow::Result<Option<Report>> {
+    ) -> anyhow::Result<Clearance> {
         if site.spec.preflight.is_none() {
             self.refuse_idle()?;
-            return Ok(None);
+            return Ok(Clearance::Given(Vec::new()));
         }
-        let (checks, _) = self.look(session, site, release, Purpose::Deploy)?;
-        Ok(stop(session, site.scope.clone(), release, checks))
+        let (checks, seen) = self.look(session, site, release, Purpose::Deploy)?;
+        Ok(clear(session, site.scope.clone(), release, checks, &seen))
     }
 
     /// The same of what only the caller's machine can look at, when it is deployed to another one.
@@ -147,17 +149,18 @@ impl Given {
         site: &SiteArgs,
         loaded: &Loaded,
         release: &Release,
-    ) -> anyhow::Result<Option<Report>> {
+    ) -> anyhow::Result<Clearance> {
         let Some(spec) = loaded.transaction()?.preflight else {
             self.refuse_idle()?;
-            return Ok(None);
+            return Ok(Clearance::Given(Vec::new()));
         };
         let (scope, _) = site.place(Some(&loaded.config))?;
-        let checks = self.subject(session, &spec, release, Vec::new())?.look();
+        let subject = self.subject(session, &spec, release, Vec::new())?;
+        let checks = subject.look();
         if checks.is_empty() {
-            return Ok(None);
+            return Ok(Clearance::Given(Vec::new()));
         }
-        Ok(stop(session, scope, release, checks))
+        Ok(clear(session, scope, release, checks, &digests(&subject)))
     }
 
     /// What is given for nothing was given for something.
@@ -224,26 +227,33 @@ fn digests(subject: &Subject<'_>) -> String {
     found.collect::<Vec<_>>().join("\n")
 }
 
-/// The report of a deployment that does not begin; none when it may.
-fn stop(
+/// Whether a deployment may begin.
+pub(super) enum Clearance {
+    /// It may, with these images, by their digests: the very ones that were looked at.
+    Given(Vec<String>),
+    /// It may not.
+    Refused(Box<Report>),
+}
+
+fn clear(
     session: &Session,
     scope: crate::deploy::Scope,
     release: &Release,
     checks: Vec<Check>,
-) -> Option<Report> {
-    let seen = conclude(session, checks, "");
+    digests: &str,
+) -> Clearance {
+    let seen = conclude(session, checks, digests);
     if seen.verdict.is_pass() {
         session.say(&format!("preflight  {}", seen.summary));
-        let weak = seen.checks.iter().filter(|check| !check.verdict.is_pass());
-        weak.for_each(|check| {
-            session.say(&format!("preflight  warning: {}: {}", check.name, check.reason))
-        });
-        return None;
+        for check in seen.checks.iter().filter(|check| !check.verdict.is_pass()) {
+            session.say(&format!("preflight  warning: {}: {}", check.name, check.reason));
+        }
+        return Clearance::Given(digests.lines().map(str::to_owned).collect());
     }
     let summary = format!("{}; nothing was changed", seen.summary);
     let mut report = ending::nothing(session, &scope, release, seen.verdict, summary);
     (report.checks, report.next) = (seen.checks, seen.next);
-    Some(report)
+    Clearance::Refused(Box::new(report))
 }
 
 fn conclude(session: &Session, checks: Vec<Check>, digests: &str) -> Report {

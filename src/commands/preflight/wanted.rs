@@ -83,6 +83,29 @@ pub(super) fn told(text: &str) -> Vec<Wanted> {
     images.map(|image| Wanted { image, is_here: false, login: None }).collect()
 }
 
+/// Looks whether the images that were made ready are those that were looked at before: a tag may
+/// have moved meanwhile, and nobody has looked at what it leads to now.
+pub(in crate::commands) fn refuse_moved(
+    looked_at: &[String],
+    ready: &[String],
+) -> Result<(), Fault> {
+    let read = |all: &[String]| -> Vec<Reference> {
+        all.iter().filter_map(|text| text.parse().ok()).collect()
+    };
+    let ready = read(ready);
+    for seen in read(looked_at) {
+        let same: Vec<&Reference> =
+            ready.iter().filter(|image| image.name() == seen.name()).collect();
+        if !same.is_empty() && !same.iter().any(|image| image.digest == seen.digest) {
+            let now = same.first().map(ToString::to_string).unwrap_or_default();
+            let text = format!("preflight looked at {seen}, and {now} is what would be deployed");
+            return Err(Fault::error(text)
+                .hint("somebody moved the tag meanwhile: look who, then deploy by --digest"));
+        }
+    }
+    Ok(())
+}
+
 /// Who vouches for what.
 pub(super) fn sign_offs(
     spec: &PreflightSpec,
@@ -164,6 +187,24 @@ mod tests {
         for wrong in ["Ghcr.io/A", "ghcr.io/a:{{nothing}}", "a b"] {
             assert!(found(&[wrong], &[], &[]).unwrap_err().contains("preflight.images"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn d2_a_tag_that_moved_meanwhile_is_not_deployed() {
+        let moved = |seen: &str, ready: &[&str]| {
+            let texts = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
+            refuse_moved(&texts(&[seen]), &texts(ready)).is_err()
+        };
+        let by = |name: &str, digest: &str| format!("{name}@{digest}");
+        let (shop, other) = (by("ghcr.io/acme/shop", A), by("ghcr.io/acme/shop", B));
+        assert!(!moved(&shop, &[&shop]));
+        assert!(moved(&shop, &[&other]));
+        assert!(!moved(&shop, &[&other, &shop]), "one image may have several digests");
+        assert!(
+            !moved(&shop, &[&by("ghcr.io/acme/job", B), "compose@sha256:12"]),
+            "of another one"
+        );
+        assert!(moved(&by("docker.io/library/shop", A), &[&by("shop", B)]), "however it is called");
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! Preflight of a Compose project: its images are found by themselves, and are those that are
+//! deployed.
+
+use crate::compose_failures::in_place;
+use crate::compose_world::ComposeWorld;
+use crate::harness::Ran;
+use crate::images::{WEB, WORKER, load_another};
+use crate::preflight::found;
+
+/// Something must be signed; a program of the test says whether it is.
+const SPEC: &str = "preflight:\n  platforms: [linux/amd64]\n  cosign: [./cosign]\n  \
+                    signature: { key: cosign.pub }\n";
+
+fn shop(name: &str) -> Option<ComposeWorld> {
+    let shop = in_place(name, "0s")?;
+    let config = shop.read("waveoff.yml");
+    shop.world.write("waveoff.yml", &format!("{config}{SPEC}"));
+    shop.world.write("cosign", "#!/bin/sh\nexit 0\n");
+    Some(shop)
+}
+
+fn preflight(shop: &ComposeWorld, version: &str) -> Ran {
+    shop.waveoff(&["preflight", "--json", "--version", version]).run()
+}
+
+#[test]
+fn d2_a_tag_that_moves_while_it_is_looked_at_is_not_deployed() {
+    let Some(shop) = shop("moved") else { return };
+    let ran = preflight(&shop, "v2").expect_code(0);
+    for image in [WEB, WORKER] {
+        let name = format!("{}/{image}", shop.registry.name());
+        assert!(found(&ran, &format!("image: {name}:v2")).1.contains("linux/amd64"));
+        assert_eq!(found(&ran, &format!("signature: {name}")).0, "pass");
+    }
+    shop.waveoff(&["deploy", "--version", "v1"]).run().expect_code(0);
+    let (link, other) = (shop.registry.link(WEB, "v2"), shop.registry.link(WEB, "v1"));
+    let moving = format!("#!/bin/sh\ncp '{}' '{}'\n", other.display(), link.display());
+    shop.world.write("cosign", &moving);
+    let ran = shop.waveoff(&["deploy", "--version", "v2"]).run().expect_code(12);
+    assert!(ran.stderr.contains("preflight looked at"), "{}", ran.stderr);
+    assert_eq!(shop.world.version().as_deref(), Some("v1"));
+    shop.world.write("cosign", "#!/bin/sh\necho 'no signatures found' >&2\nexit 10\n");
+    shop.waveoff(&["deploy", "--version", "v2"]).run().expect_code(10);
+    assert_eq!(shop.world.version().as_deref(), Some("v1"));
+}
+
+#[test]
+fn d2_r1_a_way_back_whose_images_nobody_has_any_more_is_found() {
+    let Some(shop) = shop("no-way-back") else { return };
+    load_another(shop.engine, "way-back");
+    shop.publish("way-back");
+    shop.waveoff(&["deploy", "--version", "way-back"]).run().expect_code(0);
+    assert_eq!(found(&preflight(&shop, "v2").expect_code(0), "rollback-target").0, "pass");
+    let ours = ["--filter", "label=dev.waveoff.environment=no-way-back"];
+    let all = shop.engine.tell(&[&["ps", "-aq"], &ours[..]].concat());
+    let mut images = Vec::new();
+    for container in all.split_whitespace() {
+        images.push(shop.engine.tell(&["inspect", "--format", "{{.Image}}", container]));
+        shop.engine.tell(&["rm", "--force", container]);
+    }
+    let before = preflight(&shop, "v2").expect_code(0);
+    assert_eq!(found(&before, "rollback-target").0, "pass", "the registry has them");
+    images.sort();
+    images.dedup();
+    for image in images {
+        shop.engine.tell(&["rmi", "--force", image.trim()]);
+    }
+    assert_eq!(found(&preflight(&shop, "v2").expect_code(0), "rollback-target").0, "pass");
+    shop.registry.lose_tag(WORKER, "way-back");
+    let (verdict, why) = found(&preflight(&shop, "v2").expect_code(10), "rollback-target");
+    assert!(verdict == "fail" && why.contains("is gone from here"), "{verdict}: {why}");
+}
