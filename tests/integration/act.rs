@@ -124,7 +124,7 @@ impl Repository {
     /// What GitHub would serve of this repository at its tag, as far as the workflows use it.
     fn copy_own(&self) {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        for name in ["action.yml", "actions", "bootstrap", ".github"] {
+        for name in ["action.yml", "actions", "bootstrap", "scripts", ".github"] {
             copy(&root.join(name), &self.path("own").join(name));
         }
     }
