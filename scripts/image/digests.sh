@@ -7,7 +7,7 @@ set -eu
 # shellcheck source=scripts/image/checked.sh
 . "$(dirname -- "$0")/checked.sh"
 
-all='' list=''
+all=''
 set -f # words are names, never patterns
 for name in ${NAMES:-}; do
   want_name "$name"
@@ -18,8 +18,6 @@ for name in ${NAMES:-}; do
   want_digest "$digest"
   case $all in *"\"$name\":"*) fail 2 "there are two images of the name $name" ;; esac
   all="$all${all:+,}\"$name\":\"$digest\""
-  list="$list${list:+,}$digest"
 done
 [ -n "$all" ] || fail 2 'there are no images'
 output digests "{$all}"
-output list "$list"

@@ -41,9 +41,8 @@ found=$(digest_of "$IMAGE:$SHA")
 if [ -n "$found" ] && [ "$found" != "$digest" ]; then
   fail 10 "$IMAGE:$SHA is $found already, and does not become $digest: run the failed jobs again, not all, or delete the tag"
 fi
-if [ -z "$found" ]; then
-  docker buildx imagetools create --tag "$IMAGE:$SHA" "$@" >&2 || fail 12 "$IMAGE:$SHA could not be pushed"
-  found=$(digest_of "$IMAGE:$SHA")
-  [ "$found" = "$digest" ] || fail 12 "$IMAGE:$SHA is ${found:-not there} after $digest was pushed"
-fi
+# It pushes nothing that is there already.
+docker buildx imagetools create --tag "$IMAGE:$SHA" "$@" >&2 || fail 12 "$IMAGE:$SHA could not be pushed"
+found=$(digest_of "$IMAGE:$SHA")
+[ "$found" = "$digest" ] || fail 12 "$IMAGE:$SHA is ${found:-not there} after $digest was pushed"
 output digest "$digest"

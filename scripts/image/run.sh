@@ -3,6 +3,6 @@
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
 case ${DO:-} in
-  name | look | merge | tag | sbom | attest | sign | verify | scan | secrets | digests) exec sh "$here/$DO.sh" ;;
+  name | look | merge | tag | sbom | attest | sign | verify | scan | secrets | digests | pins) exec sh "$here/$DO.sh" ;;
   *) echo "image: there is no such thing to do" >&2 && exit 2 ;;
 esac

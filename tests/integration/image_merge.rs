@@ -6,6 +6,7 @@ use std::fs;
 
 use serde_json::Value;
 
+use crate::act::Repository;
 use crate::image_world::{SHA, World, scripts};
 
 #[test]
@@ -91,6 +92,19 @@ fn a_registry_that_cannot_be_asked_is_not_one_that_has_nothing() {
 }
 
 #[test]
+fn a_tag_that_cannot_be_asked_for_is_not_one_that_is_free() {
+    let Some(world) = World::new() else { return };
+    let docker = crate::parts::part("docker").unwrap();
+    let refused = "echo 'ERROR: unexpected status: 503 Service Unavailable' >&2; exit 1";
+    let script = "case $* in *'inspect --raw'*) @REFUSED ;; esac\nexec @DOCKER \"$@\"\n";
+    let script = script.replace("@REFUSED", refused).replace("@DOCKER", docker.to_str().unwrap());
+    world.program("docker", &script);
+    let ran = world.run("merge", &[("DIGESTS", &world.push_both("shop"))]).expect_code(12);
+    assert!(ran.stderr.contains("could not be asked"), "{}", ran.stderr);
+    assert!(world.tags().is_empty(), "{:?}", world.tags());
+}
+
+#[test]
 fn tags_move_and_commits_do_not() {
     let Some(world) = World::new() else { return };
     let first = world.merged("shop");
@@ -149,6 +163,7 @@ fn what_comes_from_outside_is_never_part_of_a_command() {
         ("scan", "BAR"),
         ("scan", "DIGEST"),
         ("digests", "NAMES"),
+        ("pins", "DIGESTS"),
     ];
     let evil = [
         "$(touch marker)",
@@ -216,4 +231,53 @@ fn the_action_runs_every_script_and_gives_it_all_it_reads() {
 
 fn is_variable(name: &str) -> bool {
     name.chars().all(|c| c.is_ascii_uppercase() || c == '_')
+}
+
+#[test]
+fn somebody_elses_workflow_reaches_the_scripts_by_the_action() {
+    let workflow = r"
+name: ship
+on: push
+jobs:
+  release:
+    runs-on: ubuntu-latest
+    steps:
+      - id: name
+        uses: waveoff/waveoff/actions/image@v1
+        with: { do: name, registry: '@REGISTRY', repository: Shop, name: web }
+      - id: merge
+        uses: waveoff/waveoff/actions/image@v1
+        with:
+          do: merge
+          image: ${{ steps.name.outputs.image }}
+          digests: '@DIGESTS'
+          platforms: linux/amd64 linux/arm64
+          sha: '@SHA'
+      - uses: waveoff/waveoff/actions/image@v1
+        with:
+          do: tag
+          image: ${{ steps.name.outputs.image }}
+          digest: ${{ steps.merge.outputs.digest }}
+          tags: latest
+      - id: evil
+        continue-on-error: true
+        uses: waveoff/waveoff/actions/image@v1
+        with: { do: name, registry: '@REGISTRY', repository: '$(touch @MARKER)', name: web }
+";
+    let Some(world) = World::new() else { return };
+    let marker = world.path("marker");
+    let workflow = workflow
+        .replace("@REGISTRY", &world.registry.name())
+        .replace("@DIGESTS", &world.push_both("shop"))
+        .replace("@SHA", SHA)
+        .replace("@MARKER", &marker);
+    let Some(repository) = Repository::new(&workflow) else { return };
+    let run = repository.env("DOCKER_CONFIG", world.path("docker")).push();
+    assert!(run.success, "{}", run.log);
+    assert_eq!(run.output("release", "name", "image"), world.image(), "{}", run.log);
+    let digest = run.output("release", "merge", "digest");
+    assert_eq!(world.registry.digest("shop/web", SHA).as_deref(), Some(digest), "{}", run.log);
+    assert_eq!(world.registry.digest("shop/web", "latest").as_deref(), Some(digest));
+    assert!(run.log.contains("is no image"), "{}", run.log);
+    assert!(!fs::exists(marker).unwrap());
 }

@@ -140,10 +140,20 @@ fn what_was_built_is_told_by_name() {
     assert!(ran.stderr.contains("there is no digest of worker"), "{}", ran.stderr);
     fs::write(world.path("digests/worker"), format!("{worker}\n")).unwrap();
     let ran = digests("web worker").expect_code(0);
-    let (first, second) = ran.stdout.split_once('\n').unwrap();
-    let json: Value = serde_json::from_str(first.strip_prefix("digests=").unwrap()).unwrap();
+    let told = ran.stdout.trim().strip_prefix("digests=").unwrap();
+    let json: Value = serde_json::from_str(told).unwrap();
     assert_eq!(json, serde_json::json!({ "web": web, "worker": worker }));
-    assert_eq!(second.trim(), format!("list={web},{worker}"));
+    // Where it is deployed, the names come back to it.
+    let pins = |digests| {
+        let all = [("REGISTRY", "ghcr.io"), ("REPOSITORY", "Acme/Shop"), ("DIGESTS", digests)];
+        world.run("pins", &all)
+    };
+    let wanted = format!("ghcr.io/acme/shop/web@{web},ghcr.io/acme/shop/worker@{worker}");
+    assert_eq!(pins(told).expect_code(0).stdout, format!("pins={wanted}\n"));
+    assert_eq!(pins("").expect_code(0).stdout, "pins=\n", "nothing was built");
+    for digests in ["{}", "latest", r#"{"web":"latest"}"#, &format!("{told}x")] {
+        pins(digests).expect_code(2);
+    }
 
     digests("").expect_code(2);
     digests("web web").expect_code(2);

@@ -113,8 +113,13 @@ fn statements_are_attached_and_read_back() {
         let empty = world.statement("empty.json", "");
         for file in [empty.as_str(), "nowhere.json", ""] {
             let nothing = [format, ("TYPE", "spdxjson"), ("PREDICATE", file)];
-            world.keyed("attest", &digest, &nothing).expect_code(12);
+            let ran = world.keyed("attest", &digest, &nothing).expect_code(12);
+            assert!(ran.stderr.contains("there is nothing in"), "{file}: {}", ran.stderr);
         }
+        // What cannot be read back is not attached.
+        let vuln = [format, ("TYPE", "vuln"), ("PREDICATE", &provenance), ("PUBLIC_KEY", &other)];
+        let ran = world.keyed("attest", &digest, &vuln).expect_code(12);
+        assert!(ran.stderr.contains("does not verify"), "{}", ran.stderr);
     }
 }
 
