@@ -25,7 +25,7 @@ install_part() {
     check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
     wait-on) program_from_npm wait-on@9.5.1 wait-on ;;
     hurl) from_cargo_hurl 8.0.1 ;;
-    shellcheck | busybox | dash | git | curl | time | strace | sudo) from_system "$1" ;;
+    shellcheck | busybox | dash | git | curl | jq | time | strace | sudo) from_system "$1" ;;
     nginx) from_system nginx-light && from_sbin nginx ;;
     haproxy) from_system haproxy && from_sbin haproxy ;;
     systemd-analyze) from_system systemd ;;

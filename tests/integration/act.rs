@@ -97,6 +97,7 @@ impl Repository {
         let mut command = Command::new(&self.act);
         command
             .args(["push", "--json", "--no-cache-server", "-P", "ubuntu-latest=-self-hosted"])
+            .args(["--defaultbranch", "main"])
             .args(["--secret", "GITHUB_TOKEN=ghs_a_token_of_the_test"])
             .arg("--action-cache-path")
             .arg(self.path("cache"))

@@ -66,6 +66,7 @@ mod oci;
 mod one_machine_guide;
 mod outside;
 mod parts;
+mod pipeline;
 mod podman_guide;
 mod preflight;
 mod preflight_compose;
