@@ -67,6 +67,7 @@ mod one_machine_guide;
 mod outside;
 mod parts;
 mod pipeline;
+mod pipeline_rights;
 mod podman_guide;
 mod preflight;
 mod preflight_compose;
