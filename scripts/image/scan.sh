@@ -3,6 +3,7 @@
 #   IMAGE, DIGEST   what is in a registry; or
 #   ARCHIVE         what was only built: a file of `docker save`
 #   BAR             CRITICAL,HIGH
+#   PLATFORM        of an index in a registry, the part to look at: linux/arm64
 #   IGNORE_UNFIXED  true: what nobody can mend yet does not count
 #   REPORT          where everything that was found goes, as JSON, whatever the bar is
 #   SARIF           the same for GitHub's code scanning
@@ -22,7 +23,8 @@ if [ -n "${ARCHIVE:-}" ]; then
 else
   want_image "${IMAGE:-}"
   want_digest "${DIGEST:-}"
-  set -- "$IMAGE@$DIGEST"
+  want 'platform' '[a-z0-9]+/[a-z0-9]+(/[a-z0-9]+)?' "${PLATFORM:-}"
+  set -- --platform "$PLATFORM" "$IMAGE@$DIGEST"
   what=$IMAGE@$DIGEST
 fi
 [ "${IGNORE_UNFIXED:-false}" = false ] || set -- --ignore-unfixed "$@"

@@ -30,7 +30,7 @@ fn vulnerabilities_fail_at_the_bar_and_are_reported_whatever_it_is() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let scan = |bar: &str, more: &[(&str, &str)]| {
         let mut all = vec![("DIGEST", digest.as_str()), ("BAR", bar), ("REPORT", "report.json")];
-        all.push(("SARIF", "report.sarif"));
+        all.extend([("SARIF", "report.sarif"), ("PLATFORM", "linux/arm64")]);
         all.extend_from_slice(more);
         world.run("scan", &all)
     };
@@ -44,11 +44,13 @@ fn vulnerabilities_fail_at_the_bar_and_are_reported_whatever_it_is() {
     assert_eq!(
         asked.lines().collect::<Vec<_>>()[..4],
         [
-            &format!("image --scanners vuln --format json --output report.json {image}"),
+            &format!(
+                "image --scanners vuln --format json --output report.json --platform linux/arm64 {image}"
+            ),
             "convert --format sarif --output report.sarif report.json",
             "convert --format table --severity CRITICAL,HIGH --exit-code 10 report.json",
             &format!(
-                "image --scanners vuln --format json --output report.json --ignore-unfixed {image}"
+                "image --scanners vuln --format json --output report.json --ignore-unfixed --platform linux/arm64 {image}"
             ),
         ]
     );
