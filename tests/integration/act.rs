@@ -112,6 +112,9 @@ impl Repository {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
+        for action in self.stand_ins() {
+            command.arg("--local-repository").arg(action);
+        }
         for (name, value) in &self.environment {
             command.arg("--env").arg(format!("{name}={value}"));
         }
@@ -128,6 +131,22 @@ impl Repository {
         for name in ["action.yml", "actions", "bootstrap", "scripts", ".github"] {
             copy(&root.join(name), &self.path("own").join(name));
         }
+    }
+
+    /// Other people's actions in `pipeline.yml`, which act fetches whether their steps run or not: here
+    /// they do nothing. Its own checkout act has in it.
+    fn stand_ins(&self) -> Vec<String> {
+        const NOTHING: &str = "{ name: x, description: x, runs: { using: composite, steps: [] } }";
+        let workflow = fs::read_to_string(self.path("own/.github/workflows/pipeline.yml")).unwrap();
+        let others = workflow.lines().filter_map(|line| line.trim().strip_prefix("uses: "));
+        let others = others.filter_map(|uses| uses.split_once(" #").map(|(action, _)| action));
+        let others = others.filter(|action| !action.starts_with("actions/checkout@"));
+        let stand_in = |action: &str| {
+            let folder = format!("others/{}", action.replace('/', "-"));
+            self.write(&format!("{folder}/action.yml"), NOTHING);
+            format!("{action}={}", self.path(&folder).display())
+        };
+        others.map(stand_in).collect()
     }
 
     fn write(&self, name: &str, text: &str) {

@@ -214,6 +214,7 @@ fn a_push_is_deployed_to_staging_and_verified() {
     let Some(run) = pushed(&production, "0") else { return };
     assert!(run.success, "{}", run.log);
     assert_eq!(run.output("decide", "decide", "environment"), "staging", "{}", run.log);
+    assert_eq!(run.output("deploy", "preflight", "verdict"), "pass", "{}", run.log);
     assert_eq!(run.output("deploy", "deploy", "outcome"), "verified", "{}", run.log);
     assert_eq!(production.version(), *production.shipped().last().unwrap());
     assert_ne!(production.version(), "v1");
