@@ -64,6 +64,8 @@ pub struct SignerSpec {
     pub identity_regexp: Option<String>,
     /// Who vouches for the identity: `https://token.actions.githubusercontent.com`.
     pub issuer: Option<String>,
+    /// The GitHub repository whose workflow signed, like `acme/shop`: the identity of a reusable workflow is the same for all that call it.
+    pub repository: Option<String>,
     /// Whether the signature must be in the transparency log; true if absent.
     pub transparency_log: Option<bool>,
 }
@@ -266,7 +268,7 @@ impl PreflightSpec {
 
 impl SignerSpec {
     fn mistake(&self) -> Option<(&'static str, &'static str)> {
-        let keyless = [&self.identity, &self.identity_regexp, &self.issuer];
+        let keyless = [&self.identity, &self.identity_regexp, &self.issuer, &self.repository];
         let has_keyless = keyless.iter().any(|part| part.is_some());
         match (&self.key, &self.identity, &self.identity_regexp, &self.issuer) {
             (Some(_), ..) if has_keyless => {
@@ -307,7 +309,7 @@ mod tests {
         for good in [
             "signature: { key: cosign.pub }",
             "signature: { identity: a, issuer: b }",
-            "signature: { identity-regexp: ^a$, issuer: b }",
+            "signature: { identity-regexp: ^a$, issuer: b, repository: a/b }",
             "provenance: { signer: { key: k } }",
             "{ signature: { key: k }, provenance: {} }",
             "platforms: [linux/amd64, linux/arm/v7]",
@@ -319,6 +321,8 @@ mod tests {
             "signature: { identity: a }",
             "signature: { issuer: b }",
             "signature: { key: k, issuer: b }",
+            "signature: { key: k, repository: a/b }",
+            "signature: { repository: a/b }",
             "signature: { identity: a, identity-regexp: b, issuer: c }",
             "provenance: {}",
             "provenance: { signer: { identity: a } }",

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Finding, Subject};
 use crate::config::compose::RegistrySpec;
@@ -21,6 +21,14 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const UNSIGNED: i32 = 10;
 /// Its exit code when there are some, and none is by whom it should be.
 const BY_OTHERS: i32 = 12;
+/// Bytes of an answer that are read.
+const LONGEST: usize = 4 << 20;
+/// What a signature says that it is; Cosign 3 takes any attestation for one.
+const SIGNATURES: [&str; 2] =
+    ["https://sigstore.dev/cosign/sign/v1", "cosign container image signature"];
+/// What mends it when there is none.
+const SIGN: &str = "sign it by its digest: `cosign sign IMAGE@DIGEST`; what Cosign 3 signed, only \
+                    Cosign 3 finds";
 /// What is attested, where nobody says it.
 const PROVENANCE: &str = "slsaprovenance1";
 /// How a signature may be stored: as this Cosign does by itself, and in the newer way, which older
@@ -113,7 +121,7 @@ impl Order<'_> {
     }
 
     fn once(&self, subject: &Subject<'_>, command: &CommandSpec) -> Result<(), Refusal> {
-        let output = match process::run(command, PATIENCE, &subject.cancel, None) {
+        let output = match process::run_keeping(command, PATIENCE, &subject.cancel, LONGEST) {
             Ok(Ran::Ended(output)) => output,
             Ok(Ran::TimedOut(_)) => {
                 return Err(Refusal::unknown(format!("no answer within {}s", PATIENCE.as_secs())));
@@ -122,7 +130,14 @@ impl Order<'_> {
             Err(error) => return Err(Refusal::unknown(format!("cannot be run: {error}"))),
         };
         if output.code == Some(0) {
-            return Ok(());
+            return match self.kind == Kind::Signature && !tells_signature(&output.stdout) {
+                false => Ok(()),
+                true => {
+                    let reason = format!("it is attested by {}, and not signed", self.who());
+                    let refusal = Refusal::new(Verdict::Fail, reason, SIGN);
+                    Err(Refusal { is_absence: true, ..refusal })
+                }
+            };
         }
         let said = String::from_utf8_lossy(&output.stderr);
         Err(self.refusal(output.code, &said))
@@ -172,6 +187,16 @@ impl Order<'_> {
     }
 }
 
+/// Whether a signature is among what Cosign verified, each of which it prints.
+fn tells_signature(printed: &[u8]) -> bool {
+    let all = serde_json::Deserializer::from_slice(printed).into_iter::<Value>();
+    all.map_while(Result::ok).any(|told| {
+        let list = told.as_array().map_or(std::slice::from_ref(&told), Vec::as_slice);
+        let kinds = list.iter().filter_map(|one| one["critical"]["type"].as_str());
+        kinds.into_iter().any(|kind| SIGNATURES.contains(&kind))
+    })
+}
+
 struct Refusal {
     verdict: Verdict,
     reason: String,
@@ -216,6 +241,7 @@ fn words_of(signer: &SignerSpec) -> Vec<String> {
         ("--certificate-identity", &signer.identity),
         ("--certificate-identity-regexp", &signer.identity_regexp),
         ("--certificate-oidc-issuer", &signer.issuer),
+        ("--certificate-github-workflow-repository", &signer.repository),
     ];
     // As one word each, so that no value is an option.
     let given = flags

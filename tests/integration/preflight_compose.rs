@@ -11,11 +11,14 @@ use crate::preflight::found;
 const SPEC: &str = "preflight:\n  platforms: [linux/amd64]\n  cosign: [./cosign]\n  \
                     signature: { key: cosign.pub }\n";
 
+/// What Cosign says of a signature.
+const SIGNED: &str = "echo '[{\"critical\": {\"type\": \"cosign container image signature\"}}]'\n";
+
 fn shop(name: &str) -> Option<ComposeWorld> {
     let shop = in_place(name, "0s")?;
     let config = shop.read("waveoff.yml");
     shop.world.write("waveoff.yml", &format!("{config}{SPEC}"));
-    shop.world.write("cosign", "#!/bin/sh\nexit 0\n");
+    shop.world.write("cosign", &format!("#!/bin/sh\n{SIGNED}"));
     Some(shop)
 }
 
@@ -34,7 +37,7 @@ fn d2_a_tag_that_moves_while_it_is_looked_at_is_not_deployed() {
     }
     shop.waveoff(&["deploy", "--version", "v1"]).run().expect_code(0);
     let (link, other) = (shop.registry.link(WEB, "v2"), shop.registry.link(WEB, "v1"));
-    let moving = format!("#!/bin/sh\ncp '{}' '{}'\n", other.display(), link.display());
+    let moving = format!("#!/bin/sh\ncp '{}' '{}'\n{SIGNED}", other.display(), link.display());
     shop.world.write("cosign", &moving);
     let ran = shop.waveoff(&["deploy", "--version", "v2"]).run().expect_code(12);
     assert!(ran.stderr.contains("preflight looked at"), "{}", ran.stderr);

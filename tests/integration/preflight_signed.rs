@@ -164,6 +164,17 @@ fn d2_an_image_that_is_unsigned_or_signed_by_others_is_not_ready() {
 }
 
 #[test]
+fn d2_an_image_that_is_only_attested_is_not_signed() {
+    each(|signer, registry, image, verifier| {
+        signer.attest(image, "ours");
+        let ran = preflight(&signer.world(registry, verifier), &[]).expect_code(10);
+        assert_eq!(found(&ran, "provenance").0, "pass");
+        let (verdict, why) = found(&ran, "signature");
+        assert!(verdict == "fail" && why.contains("not signed"), "{verdict}: {why}");
+    });
+}
+
+#[test]
 fn d2_without_cosign_nothing_is_known() {
     let Some(registry) = Registry::start() else { return };
     oci::push(&registry, "acme/shop", "v1", &["linux/amd64"]);
