@@ -6,8 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::site::{Site, SiteArgs};
-use super::{Departure, Output, Session, Verb, output};
-use crate::config::Loaded;
+use super::{Departure, Output, Session, Verb, Yonder, output};
 use crate::decide::capture::Capture as State;
 use crate::decide::verdict::Verdict;
 use crate::deploy::{capture, new_id};
@@ -40,7 +39,7 @@ Examples:
 
 ";
 
-    fn depart(mut self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
+    fn depart(mut self, _: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
         self.output = None;
         Ok(Departure::Goes(self))
     }

@@ -3,7 +3,7 @@
 use super::engine::Engine;
 use super::site::{Site, live_of};
 use super::transact::Keeping;
-use super::{Session, deploy, ending, transact};
+use super::{Session, ending, transact};
 use crate::decide::confirmation::{Claim, refusals, saw_version};
 use crate::decide::history::{History, Release};
 use crate::decide::journal::{Begun, Way};
@@ -112,7 +112,7 @@ fn prove(
 ) -> anyhow::Result<()> {
     // A report has its names masked.
     let suite: Vec<String> =
-        deploy::critical_checks(site, release)?.iter().map(|name| session.masked(name)).collect();
+        site.critical_checks(release)?.iter().map(|name| session.masked(name)).collect();
     // What was written of this very release takes nothing from its proof.
     let last = history.deployments.iter().rfind(|deployment| deployment.mutated);
     let changed = last

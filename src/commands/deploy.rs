@@ -5,19 +5,18 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
 use super::fleet::Fleet;
-use super::preflight::{Clearance, Given, refuse_moved};
+use super::preflight::{Clearance, Given, Images, Preflight, refuse_moved};
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
-use super::{Departure, Output, Session, Verb, confirm, ending, follow, named, transact};
-use crate::checks::{self, Surroundings, Target};
-use crate::config::Loaded;
+use super::{Departure, Output, Session, Verb, Yonder, confirm, ending, follow, named, transact};
+use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
 use crate::decide::plan::Direction;
 use crate::decide::precedence::{self, Ancestry};
 use crate::decide::strategy::{self, Wanted};
-use crate::decide::verdict::{Severity, Verdict};
+use crate::decide::verdict::Verdict;
 use crate::deploy::commands::Commands;
 use crate::deploy::critical;
 use crate::deploy::new_id;
@@ -25,7 +24,7 @@ use crate::deploy::setup::Overrides;
 use crate::deploy::story::Story;
 use crate::exit::Fault;
 use crate::host::git;
-use crate::report::v1::Report;
+use crate::report::v1::{Report, Step};
 
 /// Arguments of `deploy`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
@@ -56,7 +55,7 @@ pub struct Deploy {
     #[arg(long)]
     no_forensics: bool,
     /// Deploy it without the `preflight` of the configuration
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["sign_off", "scan_report"])]
     #[serde(default)]
     no_preflight: bool,
     /// Start nothing: others deployed it, and this report of smoke-test, a file or the JSON itself,
@@ -77,6 +76,10 @@ pub struct Deploy {
     #[arg(skip)]
     #[serde(default)]
     looked_at: Vec<String>,
+    /// What people and signers vouch for.
+    #[arg(skip)]
+    #[serde(default)]
+    vouched: Vec<String>,
     /// The deployment over several hosts that this is part of.
     #[arg(skip)]
     #[serde(default)]
@@ -120,18 +123,19 @@ Examples:
 
 ";
 
-    fn depart(mut self, session: &Session, loaded: &Loaded) -> anyhow::Result<Departure<Self>> {
+    fn depart(mut self, yonder: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
         // What the job says of the commit, and a report in a file, are here.
         self.sha = self.release()?.sha;
         self.confirm = self.confirm.as_deref().map(confirm::inline).transpose()?;
         if self.no_preflight || self.confirm.is_some() {
             return Ok(Departure::Goes(self));
         }
-        let release = self.release()?;
-        match self.given.before_leaving(session, &self.site, loaded, &release)? {
+        let release = (&self.version, &self.sha, &*self.digest);
+        let preflight = Preflight::of_deployment(release, &self.given, &self.site, self.force);
+        match preflight.before_leaving(yonder)? {
             Clearance::Refused(report) => Ok(Departure::Stays(report)),
-            Clearance::Given(images) => {
-                self.looked_at = images;
+            Clearance::Given { images, vouched } => {
+                (self.looked_at, self.vouched) = (images.digests, vouched);
                 Ok(Departure::Goes(self))
             }
         }
@@ -148,7 +152,8 @@ Examples:
             Some(report) => confirm::check(session, &site, &release, report)?,
             // Where nothing can be started, nobody knows either where it would answer: what is told is
             // the cause.
-            None => critical_checks(&site, &release)
+            None => site
+                .critical_checks(&release)
                 .map(drop)
                 .or_else(|error| site.startable(&release).and(Err(error)))?,
         }
@@ -156,7 +161,7 @@ Examples:
         let history = site.history()?;
         match self.preflight(session, &site, &release)? {
             Clearance::Refused(report) => return Ok(*report),
-            Clearance::Given(images) => self.looked_at.extend(images),
+            Clearance::Given { images, vouched } => self.heed(&site, images, vouched),
         }
         if self.dry_run {
             return self.plan(session, &site, &history, &release);
@@ -202,8 +207,25 @@ impl Deploy {
             fleet.begin(&begun.release, begun.live.as_ref(), site)?;
         }
         tell_begin(&story, &begun, site);
+        self.vouched.iter().for_each(|text| story.tell("preflight", text));
         let tale = transact::begin(engine, &history, begun, self.keeping())?;
-        Ok(transact::conclude(site, &telling, &history, tale))
+        let mut report = transact::conclude(site, &telling, &history, tale);
+        let vouched = self.vouched.iter().map(|text| Step::passed("preflight", text));
+        report.steps.splice(0..0, vouched);
+        Ok(report)
+    }
+
+    /// Deploys the very images that were looked at: those that the platform fetches by their digests,
+    /// and of all of them a command is told.
+    fn heed(&mut self, site: &Site, images: Images, vouched: Vec<String>) {
+        self.looked_at.extend(images.digests);
+        self.vouched.extend(vouched);
+        let told = site.parts.tells_digests().then(|| self.looked_at.clone());
+        for image in images.fetched.into_iter().chain(told.into_iter().flatten()) {
+            if !self.digest.contains(&image) {
+                self.digest.push(image);
+            }
+        }
     }
 
     /// What must be in place, where somebody wrote down what that is.
@@ -214,14 +236,14 @@ impl Deploy {
         release: &Release,
     ) -> anyhow::Result<Clearance> {
         if self.confirm.is_some() {
-            return Ok(Clearance::Given(Vec::new()));
+            return Ok(Clearance::default());
         }
         if self.no_preflight {
             let text = "is not done, as --no-preflight says";
             site.spec.preflight.iter().for_each(|_| Story::new(session).tell("preflight", text));
-            return Ok(Clearance::Given(Vec::new()));
+            return Ok(Clearance::default());
         }
-        self.given.before_deploy(session, site, release)
+        self.given.before_deploy(session, site, release, self.force)
     }
 
     fn keeping(&self) -> Keeping {
@@ -316,29 +338,6 @@ impl Deploy {
         ending::fill_outputs(session, &mut report, None);
         Ok(report)
     }
-}
-
-/// The names of the checks that decide. A suite that cannot pass is refused now, and not after the
-/// release was started.
-pub(super) fn critical_checks(site: &Site, release: &Release) -> anyhow::Result<Vec<String>> {
-    let surroundings = Surroundings {
-        base_url: site.parts.base_url(&site.parts.view()),
-        expected_version: Some(release.version.clone()),
-        process: None,
-    };
-    let specs = checks::specs(&site.loaded);
-    let decides = |check: &checks::Check| check.severity == Severity::Critical;
-    if !specs.is_empty() {
-        let names = checks::build(&specs, &surroundings)?.into_iter().filter(decides);
-        let names: Vec<String> = names.map(|check| check.name).collect();
-        if !names.is_empty() {
-            return Ok(names);
-        }
-    }
-    let file = &site.loaded.file;
-    Err(Fault::usage(format!("{file}: no critical check says when a release is well"))
-        .hint("write at least one under `checks:`; what nobody looked at is never verified")
-        .into())
 }
 
 /// The same version twice is nothing to do, if it is what runs and it is well.

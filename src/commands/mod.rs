@@ -41,6 +41,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::config::Loaded;
+use crate::config::ssh::RemoteSpec;
 use crate::exit::{Exit, Fault};
 use crate::host::env;
 use crate::remote::{self, Wanted, serve};
@@ -98,7 +99,7 @@ pub trait Verb: Args + FromArgMatches {
     ///
     /// # Errors
     /// When something of that is wrong.
-    fn depart(self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
+    fn depart(self, _: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
         Ok(Departure::Goes(self))
     }
 
@@ -137,7 +138,7 @@ struct Far {
     /// Whether it starts a run, which goes on without its caller.
     begins: bool,
     /// Its arguments, as they travel.
-    args: fn(&ArgMatches, &Session, &Loaded) -> anyhow::Result<Departure<serde_json::Value>>,
+    args: fn(&ArgMatches, &Yonder<'_>) -> anyhow::Result<Departure<serde_json::Value>>,
     /// Does it there.
     run: fn(serde_json::Value, &Session) -> anyhow::Result<Report>,
     /// Does the rest here.
@@ -150,8 +151,8 @@ struct Far {
 pub const fn anywhere<V: Verb + Serialize + DeserializeOwned>() -> Entry {
     let far = Far {
         begins: V::BEGINS,
-        args: |matches, session, loaded| {
-            Ok(match read::<V>(matches)?.depart(session, loaded)? {
+        args: |matches, yonder| {
+            Ok(match read::<V>(matches)?.depart(yonder)? {
                 Departure::Goes(verb) => Departure::Goes(serde_json::to_value(verb)?),
                 Departure::Stays(report) => Departure::Stays(report),
             })
@@ -269,32 +270,53 @@ fn elsewhere(
     if spec.host.is_none() && spec.hosts.is_none() {
         return Ok(None);
     }
-    let args = match (far.args)(matches, session, &loaded)? {
+    let programs = matches.get_one::<String>("remote_binaries").cloned();
+    let yonder = Yonder { session, loaded: &loaded, spec: &spec, programs };
+    let args = match (far.args)(matches, &yonder)? {
         Departure::Goes(args) => args,
         Departure::Stays(report) => return Ok(Some(*report)),
     };
-    let programs = matches.get_one::<String>("remote_binaries").cloned();
-    let mut report = match (&spec.host, &spec.hosts) {
-        (None, None) => return Ok(None),
-        (Some(host), _) => {
-            let host = host.clone();
-            let (verb, begins, held, entering) = (verb.name, far.begins, None, Duration::ZERO);
-            let wanted = Wanted { verb, begins, args, host, programs, held, entering };
-            remote::call(session, &loaded, &spec, wanted)?
-        }
-        (None, Some(_)) => {
-            let order = fleet::Order {
-                session,
-                loaded: &loaded,
-                spec: &spec,
-                verb: verb.name,
-                begins: far.begins,
-                args,
-                programs,
-            };
-            fleet::perform(&order)?
-        }
-    };
+    let mut report = yonder.ask(verb.name, far.begins, args)?;
     (far.arrive)(matches, session, &mut report)?;
     Ok(Some(report))
+}
+
+/// Where it is done, when that is another machine, or several.
+#[derive(Debug)]
+pub struct Yonder<'a> {
+    /// The run.
+    pub session: &'a Session,
+    /// The configuration.
+    pub loaded: &'a Loaded,
+    spec: &'a RemoteSpec,
+    programs: Option<String>,
+}
+
+impl Yonder<'_> {
+    /// Has a verb done there.
+    fn ask(
+        &self,
+        verb: &'static str,
+        begins: bool,
+        args: serde_json::Value,
+    ) -> anyhow::Result<Report> {
+        let Self { session, loaded, spec, .. } = *self;
+        let programs = self.programs.clone();
+        match &spec.host {
+            Some(host) => {
+                let (host, held, entering) = (host.clone(), None, Duration::ZERO);
+                let wanted = Wanted { verb, begins, args, host, programs, held, entering };
+                remote::call(session, loaded, spec, wanted)
+            }
+            None => fleet::perform(&fleet::Order {
+                session,
+                loaded,
+                spec,
+                verb,
+                begins,
+                args,
+                programs,
+            }),
+        }
+    }
 }

@@ -5,7 +5,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::Session;
-use crate::checks::Target;
+use crate::checks::{self, Surroundings, Target};
 use crate::config::transaction::TransactionSpec;
 use crate::config::{Config, Loaded, exchange};
 use crate::decide::capture::Capture;
@@ -14,6 +14,7 @@ use crate::decide::journal::{Begun, Way};
 use crate::decide::naming::Version;
 use crate::decide::plan::{Act, Direction};
 use crate::decide::strategy::{Current, Setup};
+use crate::decide::verdict::Severity;
 use crate::deploy::capture::{self, Subject};
 use crate::deploy::commands::Commands;
 use crate::deploy::current::{self, Where};
@@ -210,6 +211,29 @@ impl Site {
     pub(super) fn startable(&self, release: &Release) -> anyhow::Result<()> {
         let order = Order { release, previous: None, direction: Direction::Forward };
         self.parts.traces().iter().try_for_each(|trace| trace.platform.check(&order))
+    }
+
+    /// The names of the checks that decide. A suite that cannot pass is refused now, and not after the
+    /// release was started.
+    pub(super) fn critical_checks(&self, release: &Release) -> anyhow::Result<Vec<String>> {
+        let surroundings = Surroundings {
+            base_url: self.parts.base_url(&self.parts.view()),
+            expected_version: Some(release.version.clone()),
+            process: None,
+        };
+        let specs = checks::specs(&self.loaded);
+        let decides = |check: &checks::Check| check.severity == Severity::Critical;
+        if !specs.is_empty() {
+            let names = checks::build(&specs, &surroundings)?.into_iter().filter(decides);
+            let names: Vec<String> = names.map(|check| check.name).collect();
+            if !names.is_empty() {
+                return Ok(names);
+            }
+        }
+        let file = &self.loaded.file;
+        Err(Fault::usage(format!("{file}: no critical check says when a release is well"))
+            .hint("write at least one under `checks:`; what nobody looked at is never verified")
+            .into())
     }
 
     /// The version that serves, when that is known.

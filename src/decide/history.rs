@@ -1,5 +1,7 @@
 //! What a ledger's events add up to: what runs, what was verified, where to roll back to.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 /// A release: one unit, by the names under which it can be had again.
@@ -17,10 +19,12 @@ pub struct Release {
 }
 
 impl Release {
-    /// Whether both name the same artifacts: by digests where both have them, else by version.
+    /// Whether both name the same artifacts: by digests where both have them, in whatever order, else
+    /// by version.
     pub fn is_same(&self, other: &Release) -> bool {
         if !self.digests.is_empty() && !other.digests.is_empty() {
-            return self.digests == other.digests;
+            let set = |release: &Self| release.digests.iter().cloned().collect::<BTreeSet<_>>();
+            return set(self) == set(other);
         }
         self.version == other.version
     }

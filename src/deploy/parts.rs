@@ -192,6 +192,11 @@ impl Parts {
         self.seen(view).into_iter().flat_map(|(_, platform)| platform.checks()).collect()
     }
 
+    /// Whether what is deployed is somebody's own command, which knows what digests mean.
+    pub fn tells_digests(&self) -> bool {
+        self.platforms.values().any(|platform| platform.name() == "command")
+    }
+
     /// Makes ready what a release needs, for all components, while nothing is changed yet. Gives
     /// the release with all digests under which it can be had again.
     ///

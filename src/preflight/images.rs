@@ -80,9 +80,11 @@ impl Found {
 pub fn look(spec: &PreflightSpec, wanted: &[Wanted], cancel: &Cancel) -> Vec<Looked> {
     each(wanted, |one| {
         let login = one.login.clone().or_else(|| spec.registry.clone());
-        let found = match one.is_here {
+        let found = match one.is_here && one.image.digest.is_none() {
             true => Err(Missing::OnlyHere),
-            false => look_at(spec, &one.image, login.as_ref(), cancel),
+            // What is here by its digest is the same there, if the registry still has it.
+            false => look_at(spec, &one.image, login.as_ref(), cancel)
+                .map_err(|missing| if one.is_here { Missing::OnlyHere } else { missing }),
         };
         Looked { image: one.image.clone(), login, found }
     })

@@ -1,6 +1,9 @@
 //! What became of several hosts, as one report.
 
+use std::collections::BTreeSet;
+
 use crate::commands::Session;
+use crate::commands::preflight::LISTS;
 use crate::config::ssh::Address;
 use crate::decide::fleet::Member;
 use crate::decide::fleet::course::Landed;
@@ -267,6 +270,13 @@ fn fill(report: &mut Report, parts: Vec<Part>, back: Vec<Part>) {
         report.outputs.clone_from(&model.outputs);
     }
     report.outputs.remove(super::MEMBER);
+    for name in LISTS {
+        let reports = parts.iter().filter_map(|part| part.report.as_ref());
+        let lines = reports.filter_map(|own| own.outputs.get(name)).flat_map(|text| text.lines());
+        let all: BTreeSet<&str> = lines.collect();
+        let all = all.into_iter().collect::<Vec<_>>().join("\n");
+        report.outputs.get_mut(name).into_iter().for_each(|own| own.clone_from(&all));
+    }
     for part in parts.into_iter().chain(back) {
         report.steps.push(part.step());
         let Some(own) = part.report else { continue };

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::checks::{self, Surroundings};
 use crate::commands::Session;
 use crate::commands::site::Site;
@@ -27,12 +29,21 @@ const ROOM: Size = Size(1_000_000_000);
 const REMEDY: &str = "bring it back first: the release would not be well without it";
 
 /// What it is looked at for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Purpose {
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::commands) enum Purpose {
     /// To tell people.
+    #[default]
     Alone,
     /// To deploy: who deploys waits in line, and finishes what was interrupted, by itself.
     Deploy,
+    /// To deploy by force, though the way back is missing.
+    Force,
+}
+
+impl Purpose {
+    pub(super) fn of_deployment(force: bool) -> Self {
+        if force { Self::Force } else { Self::Deploy }
+    }
 }
 
 /// A release, and where it would be deployed.
@@ -148,7 +159,7 @@ impl<'a> Ground<'a> {
 
     /// Nobody else is at it, and nothing waits to be finished.
     fn lock(&self) -> Vec<Finding> {
-        if self.purpose == Purpose::Deploy {
+        if self.purpose != Purpose::Alone {
             return Vec::new();
         }
         let (scope, state) = (&self.site.scope, &self.site.state);
@@ -207,6 +218,7 @@ impl<'a> Ground<'a> {
         };
         vec![match self.startable_again(target) {
             Ok(()) => Finding::pass(KIND, &target.version, "can come back"),
+            Err(finding) if self.purpose == Purpose::Force => finding.warning(),
             Err(finding) => *finding,
         }]
     }

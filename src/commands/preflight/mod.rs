@@ -6,16 +6,17 @@ mod wanted;
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
-use self::ground::{Ground, Purpose};
+use self::ground::Ground;
+pub(super) use self::ground::Purpose;
 pub(super) use self::wanted::refuse_moved;
 use super::site::{Site, SiteArgs};
-use super::{Departure, Output, Session, Verb, ending, named, output};
+use super::{Departure, Output, Session, Verb, Yonder, ending, named, output};
 use crate::checks;
-use crate::config::Loaded;
-use crate::config::preflight::PreflightSpec;
+use crate::config::preflight::{Kind, PreflightSpec};
 use crate::decide::history::Release;
 use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::words::count;
+use crate::deploy::Scope;
 use crate::exit::Fault;
 use crate::preflight::{Subject, look};
 use crate::report::v1::{Check, Report};
@@ -36,6 +37,10 @@ pub struct Preflight {
     given: Given,
     #[command(flatten)]
     site: SiteArgs,
+    /// What it is looked at for.
+    #[arg(skip)]
+    #[serde(default)]
+    purpose: Purpose,
 }
 
 /// What is given beside the configuration.
@@ -61,6 +66,7 @@ impl Verb for Preflight {
         output("checks-failed", "how much of it is missing"),
         output("failed-checks", "what is missing, one a line"),
         output("digests", "the release's images by digest, one a line, for `digest` of deploy"),
+        output("images", "all images, one a line: each with its digest, `here` or `missing`"),
     ];
     const EXAMPLES: &'static str = "\
 Examples:
@@ -70,7 +76,7 @@ Examples:
 
 ";
 
-    fn depart(mut self, _: &Session, _: &Loaded) -> anyhow::Result<Departure<Self>> {
+    fn depart(mut self, _: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
         self.sha = self.release()?.sha;
         Ok(Departure::Goes(self))
     }
@@ -78,34 +84,14 @@ Examples:
     fn arrive(&self, session: &Session, report: &mut Report) -> anyhow::Result<()> {
         let loaded = session.needed_config()?;
         let spec = loaded.transaction()?.preflight.unwrap_or_default();
-        let release = self.release()?;
-        let known = report.outputs.get("digests").map(String::as_str).unwrap_or_default();
-        let subject = self.given.subject(session, &spec, &release, wanted::told(known))?;
-        let mut checks = subject.look();
-        checks.append(&mut report.checks);
-        let digests = [&digests(&subject), known].join("\n");
-        let next = report.next.take();
-        let seen = conclude(session, checks, &digests);
-        let (service, environment) = (report.service.take(), report.environment.take());
-        // What went wrong on a host, besides what was looked at there, stays said.
-        let (verdict, exit_code) = match report.verdict.max(seen.verdict) {
-            verdict if verdict == seen.verdict => (verdict, seen.exit_code),
-            verdict => (verdict, report.exit_code),
-        };
-        let summary = match verdict == seen.verdict {
-            true => seen.summary.clone(),
-            false => std::mem::take(&mut report.summary),
-        };
-        let (steps, next) = (std::mem::take(&mut report.steps), seen.next.clone().or(next));
-        *report = Report { verdict, exit_code, summary, service, environment, steps, next, ..seen };
-        Ok(())
+        self.add_our_half(session, &spec, report).map(drop)
     }
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
         let release = self.release()?;
         let site = self.site.open(session)?;
-        let (checks, digests) = self.given.look(session, &site, &release, Purpose::Alone)?;
-        let mut report = conclude(session, checks, &digests);
+        let (checks, images) = self.given.look(session, &site, &release, self.purpose)?;
+        let mut report = conclude(session, checks, &images);
         report.service = Some(site.scope.service.to_string());
         report.environment = Some(site.scope.environment.to_string());
         report.expected_version = Some(release.version);
@@ -113,7 +99,28 @@ Examples:
     }
 }
 
+/// The outputs that several hosts have together.
+pub(super) const LISTS: [&str; 2] = ["digests", "images"];
+
 impl Preflight {
+    /// The one that a deployment begins with.
+    pub(super) fn of_deployment(
+        release: (&Option<String>, &Option<String>, &[String]),
+        given: &Given,
+        site: &SiteArgs,
+        force: bool,
+    ) -> Self {
+        let (version, sha, digest) = release;
+        Self {
+            version: version.clone(),
+            sha: sha.clone(),
+            digest: digest.to_vec(),
+            given: given.clone(),
+            site: site.clone(),
+            purpose: Purpose::of_deployment(force),
+        }
+    }
+
     fn release(&self) -> anyhow::Result<Release> {
         let version = self.version.as_deref().ok_or_else(|| {
             Fault::usage("no version was given").hint(
@@ -125,6 +132,53 @@ impl Preflight {
     }
 }
 
+impl Preflight {
+    /// Of a deployment to another machine: what is missing ends it before anything is begun there.
+    pub(super) fn before_leaving(&self, yonder: &Yonder<'_>) -> anyhow::Result<Clearance> {
+        let Yonder { session, loaded, .. } = *yonder;
+        let Some(spec) = loaded.transaction()?.preflight else {
+            self.given.refuse_idle()?;
+            return Ok(Clearance::default());
+        };
+        let release = self.release()?;
+        let (scope, _) = self.site.place(Some(&loaded.config))?;
+        let mut report = yonder.ask(Self::NAME, false, serde_json::to_value(self)?)?;
+        let images = self.add_our_half(session, &spec, &mut report)?;
+        Ok(clear(session, &scope, &release, report, images))
+    }
+
+    /// Adds to what a host has seen, or several, what only the caller's machine can look at.
+    fn add_our_half(
+        &self,
+        session: &Session,
+        spec: &PreflightSpec,
+        report: &mut Report,
+    ) -> anyhow::Result<Images> {
+        let release = self.release()?;
+        let told = report.outputs.get("images").map(String::as_str).unwrap_or_default();
+        let subject = self.given.subject(session, spec, &release, wanted::told(told))?;
+        let images = Images::of(&subject, &[]);
+        let theirs = std::mem::take(&mut report.checks);
+        // What went wrong on a host, besides what was looked at there, stays said.
+        let is_explained = !conclude(session, theirs.clone(), &images).verdict.is_pass();
+        let is_lost = report.exit_code != 0 && (theirs.is_empty() || !is_explained);
+        let mut checks = subject.look();
+        checks.extend(theirs);
+        let mut seen = conclude(session, checks, &images);
+        if is_lost {
+            let verdict = seen.verdict.max(Verdict::Error);
+            (seen.verdict, seen.exit_code) = (verdict, verdict.exit().code());
+            seen.summary = format!("{}; {}", std::mem::take(&mut report.summary), seen.summary);
+        }
+        seen.next = seen.next.or(report.next.take());
+        (seen.service, seen.environment) = (report.service.take(), report.environment.take());
+        (seen.steps, seen.expected_version) =
+            (std::mem::take(&mut report.steps), Some(release.version.clone()));
+        *report = seen;
+        Ok(images)
+    }
+}
+
 impl Given {
     /// The first step of a deployment: what is missing ends it here. Nothing is looked at when nobody
     /// asked for it.
@@ -133,34 +187,16 @@ impl Given {
         session: &Session,
         site: &Site,
         release: &Release,
+        force: bool,
     ) -> anyhow::Result<Clearance> {
         if site.spec.preflight.is_none() {
             self.refuse_idle()?;
-            return Ok(Clearance::Given(Vec::new()));
+            return Ok(Clearance::default());
         }
-        let (checks, seen) = self.look(session, site, release, Purpose::Deploy)?;
-        Ok(clear(session, site.scope.clone(), release, checks, &seen))
-    }
-
-    /// The same of what only the caller's machine can look at, when it is deployed to another one.
-    pub(super) fn before_leaving(
-        &self,
-        session: &Session,
-        site: &SiteArgs,
-        loaded: &Loaded,
-        release: &Release,
-    ) -> anyhow::Result<Clearance> {
-        let Some(spec) = loaded.transaction()?.preflight else {
-            self.refuse_idle()?;
-            return Ok(Clearance::Given(Vec::new()));
-        };
-        let (scope, _) = site.place(Some(&loaded.config))?;
-        let subject = self.subject(session, &spec, release, Vec::new())?;
-        let checks = subject.look();
-        if checks.is_empty() {
-            return Ok(Clearance::Given(Vec::new()));
-        }
-        Ok(clear(session, scope, release, checks, &digests(&subject)))
+        let purpose = Purpose::of_deployment(force);
+        let (checks, images) = self.look(session, site, release, purpose)?;
+        let report = conclude(session, checks, &images);
+        Ok(clear(session, &site.scope, release, report, images))
     }
 
     /// What is given for nothing was given for something.
@@ -178,18 +214,19 @@ impl Given {
         }
     }
 
-    /// Looks at everything that can be looked at from here, and gives the images by digest.
+    /// Looks at everything that can be looked at from here.
     fn look(
         &self,
         session: &Session,
         site: &Site,
         release: &Release,
         purpose: Purpose,
-    ) -> anyhow::Result<(Vec<Check>, String)> {
+    ) -> anyhow::Result<(Vec<Check>, Images)> {
         let none = PreflightSpec::default();
         let spec = site.spec.preflight.as_ref().unwrap_or(&none);
         let ground = Ground { session, site, spec, release, purpose };
         let (mut checks, images) = ground.artifacts();
+        let own: Vec<String> = images.iter().map(|wanted| wanted.image.name()).collect();
         // On behalf of a caller elsewhere, who looks at the rest himself.
         let subject = match session.is_elsewhere() {
             true => ground.images_only(images),
@@ -197,7 +234,7 @@ impl Given {
         };
         checks.extend(subject.look());
         checks.extend(ground.look()?);
-        Ok((checks, digests(&subject)))
+        Ok((checks, Images::of(&subject, &own)))
     }
 
     fn subject<'a>(
@@ -219,44 +256,79 @@ impl Given {
     }
 }
 
-fn digests(subject: &Subject<'_>) -> String {
-    let found = subject.images.iter().filter_map(|looked| {
-        let found = looked.found.as_ref().ok()?;
-        Some(looked.image.by(&found.digest).to_string())
-    });
-    found.collect::<Vec<_>>().join("\n")
+/// The images that were looked at.
+#[derive(Debug, Default)]
+pub(super) struct Images {
+    /// Those that were found, by their digests.
+    pub(super) digests: Vec<String>,
+    /// Those of them that the platform itself would fetch.
+    pub(super) fetched: Vec<String>,
+    /// All of them, each with what became of it.
+    all: Vec<String>,
+}
+
+impl Images {
+    fn of(subject: &Subject<'_>, own: &[String]) -> Self {
+        let mut images = Self::default();
+        for looked in &subject.images {
+            images.all.push(wanted::line(looked));
+            let Ok(found) = &looked.found else { continue };
+            let by = looked.image.by(&found.digest).to_string();
+            if own.contains(&looked.image.name()) {
+                images.fetched.push(by.clone());
+            }
+            images.digests.push(by);
+        }
+        images
+    }
 }
 
 /// Whether a deployment may begin.
 pub(super) enum Clearance {
-    /// It may, with these images, by their digests: the very ones that were looked at.
-    Given(Vec<String>),
+    /// It may, with these images: the very ones that were looked at.
+    Given {
+        /// The images.
+        images: Images,
+        /// What people and signers vouch for, in words.
+        vouched: Vec<String>,
+    },
     /// It may not.
     Refused(Box<Report>),
 }
 
+impl Default for Clearance {
+    /// Nobody asked for anything.
+    fn default() -> Self {
+        Self::Given { images: Images::default(), vouched: Vec::new() }
+    }
+}
+
 fn clear(
     session: &Session,
-    scope: crate::deploy::Scope,
+    scope: &Scope,
     release: &Release,
-    checks: Vec<Check>,
-    digests: &str,
+    seen: Report,
+    images: Images,
 ) -> Clearance {
-    let seen = conclude(session, checks, digests);
     if seen.verdict.is_pass() {
         session.say(&format!("preflight  {}", seen.summary));
         for check in seen.checks.iter().filter(|check| !check.verdict.is_pass()) {
-            session.say(&format!("preflight  warning: {}: {}", check.name, check.reason));
+            let text = format!("preflight  warning: {}: {}", check.name, check.reason);
+            session.say(&text);
         }
-        return Clearance::Given(digests.lines().map(str::to_owned).collect());
+        let words = [Kind::SignOffs, Kind::Signature, Kind::Provenance].map(Kind::name);
+        let told = seen.checks.iter().filter(|check| words.contains(&check.kind.as_str()));
+        let told = told.filter(|check| check.verdict.is_pass());
+        let vouched = told.map(|check| format!("{}: {}", check.name, check.reason)).collect();
+        return Clearance::Given { images, vouched };
     }
     let summary = format!("{}; nothing was changed", seen.summary);
-    let mut report = ending::nothing(session, &scope, release, seen.verdict, summary);
-    (report.checks, report.next) = (seen.checks, seen.next);
+    let mut report = ending::nothing(session, scope, release, seen.verdict, summary);
+    (report.checks, report.next, report.steps) = (seen.checks, seen.next, seen.steps);
     Clearance::Refused(Box::new(report))
 }
 
-fn conclude(session: &Session, checks: Vec<Check>, digests: &str) -> Report {
+fn conclude(session: &Session, checks: Vec<Check>, images: &Images) -> Report {
     let deciding = checks.iter().filter(|check| check.severity == Severity::Critical);
     let verdict = Verdict::worst(deciding.map(|check| check.verdict));
     let bad = checks::failed(&checks);
@@ -281,12 +353,12 @@ fn conclude(session: &Session, checks: Vec<Check>, digests: &str) -> Report {
     };
     let names: Vec<&str> = bad.iter().map(|check| check.name.as_str()).collect();
     let mut report = session.report(verdict, summary);
-    let digests = digests.lines().filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n");
     report.outputs = [
         ("checks-total", total.to_string()),
         ("checks-failed", bad.len().to_string()),
         ("failed-checks", names.join("\n")),
-        ("digests", digests),
+        ("digests", images.digests.join("\n")),
+        ("images", images.all.join("\n")),
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into();

@@ -8,7 +8,7 @@ use crate::decide::image::manifest::is_digest;
 use crate::decide::image::reference::{Reference, is_tag};
 use crate::decide::template::Template;
 use crate::exit::Fault;
-use crate::preflight::{Wanted, variables};
+use crate::preflight::{Looked, Missing, Wanted, variables};
 
 /// Characters of a name that vouches.
 const NAME: usize = 100;
@@ -45,7 +45,11 @@ pub(super) fn images(
     for wanted in own.chain(also) {
         let name = wanted.image.to_string();
         match all.get_mut(&name) {
-            Some(first) => first.login = first.login.take().or(wanted.login),
+            // What one knows to be here, another one may have to fetch.
+            Some(first) => {
+                first.login = first.login.take().or(wanted.login);
+                first.is_here &= wanted.is_here;
+            }
             None => {
                 order.push(name.clone());
                 all.insert(name, wanted);
@@ -77,10 +81,25 @@ fn named_image(
     }
 }
 
-/// Images that another machine has told by digest.
+/// An image with what became of it, for another machine: its digest, `here` or `missing`.
+pub(super) fn line(looked: &Looked) -> String {
+    let state = match &looked.found {
+        Ok(found) => &found.digest,
+        Err(Missing::OnlyHere) => "here",
+        Err(Missing::Bad(..)) => "missing",
+    };
+    format!("{} {state}", looked.image)
+}
+
+/// Images that another machine has told so.
 pub(super) fn told(text: &str) -> Vec<Wanted> {
-    let images = text.lines().filter_map(|line| line.parse::<Reference>().ok());
-    images.map(|image| Wanted { image, is_here: false, login: None }).collect()
+    let read = |line: &str| {
+        let (image, state) = line.rsplit_once(' ')?;
+        let image: Reference = image.parse().ok()?;
+        let image = if is_digest(state) { image.by(state) } else { image };
+        Some(Wanted { image, is_here: state == "here", login: None })
+    };
+    text.lines().filter_map(read).collect()
 }
 
 /// Looks whether the images that were made ready are those that were looked at before: a tag may
@@ -150,6 +169,7 @@ mod tests {
         };
         let sha = Some("0123456789abcdef".to_owned());
         let release = Release { version: "v1".into(), sha, digests: texts(digests) };
+        let also: Vec<String> = also.iter().map(|image| format!("{image} missing")).collect();
         let also = told(&also.join("\n"));
         let all = super::images(&spec, &release, also).map_err(|fault| fault.to_string())?;
         Ok(all.into_iter().map(|one| one.image.to_string()).collect())
