@@ -235,7 +235,8 @@ pub(crate) fn closed_port() -> u16 {
     }
 }
 
-fn read_request(stream: &mut TcpStream) -> Option<Request> {
+/// Reads a request up to its end; nothing when there is none.
+pub(crate) fn read_request(stream: &mut TcpStream) -> Option<Request> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|count| *count > 0)?;

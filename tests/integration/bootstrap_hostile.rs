@@ -1,0 +1,195 @@
+//! `bootstrap/` in surroundings that are against it: caches, environments, words.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use crate::bootstrap_world::{Machine, PLATFORM, Releases, stderr, stdout, under_every_shell};
+
+/// Where a released program is kept.
+fn kept(machine: &Machine) -> std::path::PathBuf {
+    machine.path(&format!("tools/waveoff/1.2.3/{PLATFORM}/waveoff"))
+}
+
+#[test]
+fn c4_a_poisoned_cache_is_replaced_by_the_release() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        // With a marker that agrees with what it stands for.
+        let evil = "#!/bin/sh\necho evil\n";
+        let place = format!("tools/waveoff/1.2.3/{PLATFORM}/waveoff");
+        machine.program(&place, evil);
+        let digest = crate::bootstrap_world::sha256(evil.as_bytes());
+        machine.write(&format!("{place}.complete"), &format!("{digest}\n"));
+        let output = machine.installs("waveoff", &server, &["curl"]).output().unwrap();
+        assert_eq!(fs::read(stdout(&output)).unwrap(), Machine::fake("waveoff"));
+        assert!(stderr(&output).contains("not what was put there"), "{}", stderr(&output));
+        assert_eq!(stdout(&output), kept(machine).to_str().unwrap());
+    });
+}
+
+#[test]
+fn c4_a_cache_that_cannot_be_written_to_leaves_it_to_the_next_folder() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        machine.write("file", "");
+        // Nobody writes to these, not even root.
+        for folder in [machine.path("file"), "/proc/1".into(), "/sys/kernel".into()] {
+            let mut command = machine.installs("waveoff", &server, &["curl"]);
+            let output = command.env("RUNNER_TOOL_CACHE", folder).output().unwrap();
+            let wanted = machine.path(&format!("temp/waveoff/1.2.3/{PLATFORM}/waveoff"));
+            assert_eq!(stdout(&output), wanted.to_str().unwrap());
+        }
+        assert_eq!(server.asked().len(), 1, "it was found there afterwards");
+    });
+}
+
+#[test]
+fn c4_a_cache_that_can_only_be_read_is_read() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        let install = || stdout(&machine.installs("waveoff", &server, &["curl"]).output().unwrap());
+        let program = install();
+        let folder = machine.path(&format!("tools/waveoff/1.2.3/{PLATFORM}"));
+        let mode = |bits| fs::set_permissions(&folder, fs::Permissions::from_mode(bits)).unwrap();
+        mode(0o555);
+        assert_eq!(install(), program);
+        mode(0o755);
+        assert_eq!(server.asked().len(), 1);
+    });
+}
+
+#[test]
+fn c4_a_folder_that_somebody_else_made_for_us_is_not_used() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        let user =
+            String::from_utf8(Command::new("id").arg("-u").output().unwrap().stdout).unwrap();
+        machine.write("elsewhere/.keep", "");
+        machine.write("tmp/.keep", "");
+        let ours = machine.path(&format!("tmp/waveoff-{}", user.trim()));
+        std::os::unix::fs::symlink(machine.path("elsewhere"), &ours).unwrap();
+        let mut command = machine.installs("waveoff", &server, &["curl"]);
+        command.env("TMPDIR", machine.path("tmp")).env_remove("HOME");
+        command.env_remove("RUNNER_TOOL_CACHE").env_remove("RUNNER_TEMP");
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(12), "{}", stderr(&output));
+        assert!(stderr(&output).contains("no folder to keep waveoff in"), "{}", stderr(&output));
+        fs::remove_file(&ours).unwrap();
+        stdout(&command.output().unwrap());
+        assert!(ours.is_dir());
+    });
+}
+
+#[test]
+fn c4_ten_at_once_all_get_the_one_program() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        machine.tools(&["curl"]);
+        let start = |_| machine.installs("waveoff", &server, &["curl"]).spawn().unwrap();
+        let all: Vec<_> = (0..10).map(start).collect();
+        for child in all {
+            let program = stdout(&child.wait_with_output().unwrap());
+            assert_eq!(program, kept(machine).to_str().unwrap());
+            assert_eq!(fs::read(program).unwrap(), Machine::fake("waveoff"));
+        }
+        assert_eq!(Machine::leftovers(kept(machine).parent().unwrap()), [""; 0]);
+        assert_eq!(Machine::leftovers(&machine.path("temp")), [""; 0]);
+        let asked = server.asked().len();
+        stdout(&machine.installs("waveoff", &server, &["curl"]).output().unwrap());
+        assert_eq!(server.asked().len(), asked, "what they left is whole");
+    });
+}
+
+#[test]
+fn c4_settings_of_the_user_change_nothing() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        machine.write("evil", "echo evil; exit 0\n");
+        let stolen = machine.path("stolen").display().to_string();
+        machine.write("home/.curlrc", &format!("output = \"{stolen}\"\nproxy = 127.0.0.1:9\n"));
+        machine.write(
+            "home/.wgetrc",
+            &format!("output_document = {stolen}\nuse_proxy = on\nhttp_proxy = 127.0.0.1:9\n"),
+        );
+        for downloader in ["curl", "wget", "busybox"] {
+            let mut command = machine.installs("waveoff", &server, &[downloader]);
+            let evil = machine.path("evil");
+            for name in ["BASH_ENV", "ENV", "WGETRC", "CURL_HOME"] {
+                let home = machine.path("home");
+                command.env(name, if name == "CURL_HOME" { &home } else { &evil });
+            }
+            command.env("CDPATH", machine.path("home")).env("IFS", "/w");
+            command.env("GREP_OPTIONS", "-v").env("LC_ALL", "tr_TR.UTF-8").env("PWD", "/elsewhere");
+            assert_eq!(stdout(&command.output().unwrap()), kept(machine).to_str().unwrap());
+            fs::remove_file(kept(machine)).unwrap();
+        }
+        assert!(!machine.path("stolen").exists());
+        assert_eq!(server.asked().len(), 3);
+    });
+}
+
+#[test]
+fn c4_a_relative_path_does_not_run_what_lies_in_the_workspace() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        for name in ["awk", "curl", "sha256sum", "uname"] {
+            machine.program(&format!("work/{name}"), "#!/bin/sh\necho evil >&2\nexit 1\n");
+        }
+        let mut command = machine.installs("waveoff", &server, &["curl"]);
+        let path = format!(":.:work:{}", machine.tools(&["curl"]).display());
+        command.current_dir(machine.path("work")).env("PATH", path);
+        command.env("RUNNER_TOOL_CACHE", "../tools");
+        let output = command.output().unwrap();
+        assert!(stdout(&output).ends_with(&format!("tools/waveoff/1.2.3/{PLATFORM}/waveoff")));
+        assert!(!stderr(&output).contains("evil"), "{}", stderr(&output));
+        assert!(kept(machine).exists(), "a relative folder is the caller's");
+    });
+}
+
+#[test]
+fn c4_words_stay_words() {
+    let words = ["a'b", "a\"b", "line\nbreak", "$(touch stolen)", "`touch stolen`", "", "-n", "\\"];
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        let mut command = machine.command("own/bootstrap/run.sh", &["waveoff"]);
+        command.args(words).env("PATH", machine.tools(&["curl"]));
+        command.env("WAVEOFF_RELEASE_URL", server.url()).env("WAVEOFF_INPUTS", words.join("\n"));
+        let said = stdout(&command.output().unwrap());
+        let (_, said) = said.split_once(' ').unwrap();
+        let (_, said) = said.split_once(' ').unwrap();
+        assert_eq!(said, words.join(" "));
+
+        for seconds in ["a[$(touch stolen)]", "-1", "08", "0", "1 + 1"] {
+            fs::remove_file(kept(machine)).unwrap_or_default();
+            let mut command = machine.installs("waveoff", &server, &["curl"]);
+            let output = command.env("WAVEOFF_DOWNLOAD_TIMEOUT", seconds).output().unwrap();
+            assert_eq!(output.status.code(), Some(2), "{seconds}: {}", stderr(&output));
+        }
+        assert!(!machine.path("stolen").exists());
+        assert!(!machine.path("own/bootstrap/stolen").exists());
+    });
+}
+
+#[test]
+fn c4_a_folder_with_a_line_break_would_be_another_output() {
+    under_every_shell(|machine| {
+        machine.program("my\npath=evil/waveoff", "#!/bin/sh\n");
+        let mut command = machine.command("own/bootstrap/install.sh", &["--folder", "waveoff"]);
+        let output =
+            command.env("WAVEOFF_BIN_DIR", machine.path("my\npath=evil")).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("line break"), "{}", stderr(&output));
+    });
+}
+
+#[test]
+fn c4_one_explicit_folder_may_have_the_programs_of_every_platform() {
+    under_every_shell(|machine| {
+        machine.program(&format!("air gap/{PLATFORM}/waveoff"), "#!/bin/sh\n");
+        let mut command = machine.command("own/bootstrap/install.sh", &["waveoff"]);
+        let output = command.env("WAVEOFF_BIN_DIR", "air gap").output().unwrap();
+        let wanted = machine.path(&format!("air gap/{PLATFORM}/waveoff"));
+        assert_eq!(stdout(&output), wanted.to_str().unwrap());
+    });
+}
