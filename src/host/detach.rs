@@ -28,7 +28,7 @@ impl Engine {
     pub fn start(argument: &str, input: &[u8], errors: &File) -> io::Result<Self> {
         let program = this_program()?;
         if Path::new(SYSTEMD).is_dir() {
-            let root = rustix::process::geteuid().is_root();
+            let root = super::system::is_root();
             if gives_scopes(root) {
                 return Self::spawn(scope(&program, root).arg(argument), input, errors);
             }
