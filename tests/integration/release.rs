@@ -1,0 +1,199 @@
+//! `scripts/release`, with small programs instead of ours: what it packs is what the bootstrap takes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::bootstrap_world::{sha256, stderr, stdout};
+use crate::parts::part;
+
+const TARGETS: [&str; 3] =
+    ["aarch64-apple-darwin", "aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"];
+const PROGRAMS: [&str; 5] =
+    ["evaluate-rollback", "notify-incident", "smoke-test", "wait-healthy", "waveoff"];
+
+/// A checkout with what `scripts/release` needs, and programs that were "built".
+struct Checkout(TempDir);
+
+impl Checkout {
+    fn new() -> Self {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let folder = tempfile::Builder::new().prefix("a b ").tempdir().unwrap();
+        let checkout = Self(folder);
+        let files = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "Cargo.toml", "scripts/release"];
+        let bootstrap = ["install.sh", "obtain.sh", "run.sh", "VERSION", "REPOSITORY", "MANIFEST"];
+        let bootstrap = bootstrap.map(|name| format!("bootstrap/{name}"));
+        let programs = PROGRAMS.map(|name| format!("src/bin/{name}.rs"));
+        let all = files.map(str::to_owned).into_iter().chain(bootstrap).chain(programs);
+        for name in all {
+            let to = checkout.path(&name);
+            fs::create_dir_all(to.parent().unwrap()).unwrap();
+            fs::copy(root.join(&name), to).unwrap();
+        }
+        for (target, name) in TARGETS.iter().flat_map(|t| PROGRAMS.map(|name| (t, name))) {
+            let file = checkout.path(&format!("dist/programs/{target}/{name}"));
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, program(target, name)).unwrap();
+        }
+        checkout
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    fn release(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(self.path("scripts/release"));
+        command.args(arguments).env("SOURCE_DATE_EPOCH", "1700000000").output().unwrap()
+    }
+
+    /// All that is published, by name.
+    fn assets(&self) -> Vec<(String, Vec<u8>)> {
+        let entries = fs::read_dir(self.path("dist/assets")).unwrap().map(|entry| entry.unwrap());
+        let mut all: Vec<_> = entries
+            .map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap()))
+            .collect();
+        all.sort();
+        all
+    }
+}
+
+fn program(target: &str, name: &str) -> String {
+    format!("#!/bin/sh\n# {target}\necho {name} 1.2.3\n")
+}
+
+/// Whether what packing needs is here.
+fn can_pack() -> bool {
+    part("xz").is_some() && part("gzip").is_some() && part("python3").is_some()
+}
+
+#[test]
+fn c4_the_same_programs_make_the_same_release() {
+    if !can_pack() {
+        return;
+    }
+    let (one, other) = (Checkout::new(), Checkout::new());
+    stdout(&one.release(&["pack", "dist"]));
+    // Other times, and other permissions.
+    let file = other.path(&format!("dist/programs/{}/waveoff", TARGETS[2]));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o700)).unwrap();
+    fs::File::open(&file).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
+    stdout(&other.release(&["pack", "dist"]));
+    let (one, other) = (one.assets(), other.assets());
+    assert_eq!(one.len(), 3 * (5 * 2 + 1) + 1);
+    for (one, other) in one.iter().zip(&other) {
+        assert!(one == other, "{} differs", one.0);
+    }
+}
+
+#[test]
+fn c4_the_manifest_has_the_digest_of_every_program_and_archive() {
+    if !can_pack() {
+        return;
+    }
+    let checkout = Checkout::new();
+    stdout(&checkout.release(&["pack", "dist"]));
+    stdout(&checkout.release(&["sums", "dist"]));
+    let manifest = checkout.read("dist/assets/MANIFEST");
+    assert_eq!(manifest.lines().filter(|line| !line.starts_with('#')).count(), 3 * 5 * 3);
+    let asset = |name: &str| fs::read(checkout.path(&format!("dist/assets/{name}"))).unwrap();
+    for target in TARGETS {
+        let line = format!("{}  {target}/waveoff\n", sha256(program(target, "waveoff").as_bytes()));
+        assert!(manifest.contains(&line), "{line} is not in {manifest}");
+        for kind in ["xz", "gz"] {
+            let archive = sha256(&asset(&format!("waveoff-{target}.{kind}")));
+            let line = format!("{archive}  {target}/waveoff.{kind}\n");
+            assert!(manifest.contains(&line), "{line} is not in {manifest}");
+        }
+    }
+    let sums = String::from_utf8(asset("SHA256SUMS")).unwrap();
+    for (name, content) in checkout.assets().iter().filter(|(name, _)| name != "SHA256SUMS") {
+        assert!(sums.contains(&format!("{}  {name}\n", sha256(content))), "{name}");
+    }
+}
+
+#[test]
+fn c4_what_is_packed_is_what_the_bootstrap_installs() {
+    if !can_pack() {
+        return;
+    }
+    let checkout = Checkout::new();
+    stdout(&checkout.release(&["pack", "dist"]));
+    stdout(&checkout.release(&["stamp", "1.2.3", "somebody/fork", "dist"]));
+    assert_eq!(checkout.read("bootstrap/VERSION"), "1.2.3\n");
+    assert_eq!(checkout.read("bootstrap/REPOSITORY"), "somebody/fork\n");
+    for (arch, target) in [("X64", TARGETS[2]), ("ARM64", TARGETS[1])] {
+        let mut command = Command::new(checkout.path("scripts/release"));
+        command.args(["serve", "dist", "1.2.3", "sh", "bootstrap/install.sh", "smoke-test"]);
+        command.env("RUNNER_TOOL_CACHE", checkout.path("tools")).env("RUNNER_OS", "Linux");
+        command.env("RUNNER_ARCH", arch).env_remove("WAVEOFF_BIN_DIR");
+        let found = stdout(&command.output().unwrap());
+        assert!(found.ends_with(&format!("tools/waveoff/1.2.3/{target}/smoke-test")), "{found}");
+        assert_eq!(fs::read_to_string(found).unwrap(), program(target, "smoke-test"));
+    }
+    // What people download, as the folder that they name.
+    let bundle = checkout.path(&format!("dist/assets/waveoff-{}.tar.gz", TARGETS[2]));
+    let gap = checkout.path("gap");
+    fs::create_dir(&gap).unwrap();
+    let unpacked = Command::new("tar").arg("-xzf").arg(bundle).arg("-C").arg(&gap).status();
+    assert!(unpacked.unwrap().success());
+    let mut command = Command::new("sh");
+    command.arg(checkout.path("bootstrap/install.sh")).arg("waveoff").env("RUNNER_OS", "Linux");
+    command.env("RUNNER_ARCH", "X64").env("WAVEOFF_BIN_DIR", &gap);
+    let found = stdout(&command.output().unwrap());
+    assert!(found.ends_with(&format!("gap/{}/waveoff", TARGETS[2])), "{found}");
+}
+
+#[test]
+fn c4_half_a_release_is_none() {
+    if !can_pack() {
+        return;
+    }
+    let checkout = Checkout::new();
+    fs::remove_file(checkout.path(&format!("dist/programs/{}/waveoff", TARGETS[0]))).unwrap();
+    let output = checkout.release(&["pack", "dist"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("was not built"), "{}", stderr(&output));
+    let before = checkout.read("bootstrap/MANIFEST");
+    fs::write(checkout.path("dist/assets/MANIFEST"), "# none\n").unwrap();
+    for (version, slug) in
+        [("1.2.3", "a/b"), ("1.2", "a/b"), ("1.2.3", "a/b\nc"), ("v1.2.3", "a/b")]
+    {
+        assert_eq!(checkout.release(&["stamp", version, slug, "dist"]).status.code(), Some(1));
+    }
+    assert_eq!(checkout.read("bootstrap/MANIFEST"), before);
+}
+
+#[test]
+fn c4_the_bill_of_materials_has_what_is_shipped_and_no_folder() {
+    let tests = Path::new(env!("CARGO_BIN_EXE_waveoff")).with_file_name("examples").join("sbom");
+    let metadata = r#"{
+        "packages": [
+            {"id": "path+file:///secret/folder#1", "name": "ours", "version": "1.0.0", "license": "MIT/Apache-2.0"},
+            {"id": "b", "name": "shipped", "version": "2.0.0"},
+            {"id": "c", "name": "tests-only", "version": "3.0.0"}
+        ],
+        "resolve": {"root": "path+file:///secret/folder#1", "nodes": [
+            {"id": "path+file:///secret/folder#1", "deps": [
+                {"pkg": "b", "dep_kinds": [{"kind": null}]}, {"pkg": "c", "dep_kinds": [{"kind": "dev"}]}]},
+            {"id": "b", "deps": []}, {"id": "c", "deps": []}
+        ]}
+    }"#;
+    let folder = TempDir::new().unwrap();
+    fs::write(folder.path().join("metadata"), metadata).unwrap();
+    let input = fs::File::open(folder.path().join("metadata")).unwrap();
+    let text = stdout(&Command::new(tests).stdin(input).output().unwrap());
+    assert!(!text.contains("secret"), "{text}");
+    let bill: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(bill["metadata"]["component"]["licenses"][0]["expression"], "MIT OR Apache-2.0");
+    assert_eq!(bill["components"][0]["purl"], "pkg:cargo/shipped@2.0.0");
+    assert_eq!(bill["components"].as_array().unwrap().len(), 1);
+}
