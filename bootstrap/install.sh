@@ -84,7 +84,7 @@ choose_platform() {
     Linux) platform=$arch-unknown-linux-musl ;;
     macOS | Darwin) platform=$arch-apple-darwin ;;
     Windows | MINGW* | MSYS* | CYGWIN*)
-      fail 2 "this is for Linux and macOS, and this is Windows" "use bootstrap/install.ps1 or run.ps1 with pwsh"
+      fail 2 "waveoff has no program for Windows yet" "run this job on ubuntu-latest, or in WSL"
       ;;
     *) platform=$arch-$system ;;
   esac

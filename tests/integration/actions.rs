@@ -41,6 +41,18 @@ const HAND_WRITTEN: [&str; 2] = ["image", "pipeline"];
 /// Verbs that do not talk to GitHub.
 const OBSERVERS: [&str; 2] = ["wait-healthy", "smoke-test"];
 
+/// Where there are programs.
+const ELSEWHERE: &str = "runner.os != 'Windows'";
+
+/// `sh` may be missing there, or be another system's.
+const NOT_ON_WINDOWS: &str = "    - name: Windows
+      if: runner.os == 'Windows'
+      shell: pwsh
+      run: |
+        Write-Output '::error title=waveoff::waveoff has no program for Windows yet: run this job on ubuntu-latest'
+        exit 2
+";
+
 /// The job's own token, unless the caller's step names another one.
 const TOKEN: &str = "        GITHUB_TOKEN: ${{ env.GITHUB_TOKEN || github.token }}\n";
 
@@ -90,14 +102,18 @@ impl Action {
         }
         let _ = write!(
             text,
-            "runs:\n  using: composite\n  steps:\n    \
-             - name: {}\n      id: run\n{}      shell: sh\n      env:\n        \
+            "runs:\n  using: composite\n  steps:\n{NOT_ON_WINDOWS}    \
+             - name: {}\n      id: run\n      if: {}\n      shell: sh\n      env:\n        \
              WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{}      \
              run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
             quoted(verb.action),
             // The caller's step says when; act would skip this one after a cancellation all the
             // same. What is to be deployed is never begun then.
-            if verb.name == "deploy" { "" } else { "      if: always()\n" },
+            if verb.name == "deploy" {
+                ELSEWHERE.to_owned()
+            } else {
+                format!("always() && {ELSEWHERE}")
+            },
             // What only looks at a service is given no token.
             if OBSERVERS.contains(&verb.name) { "" } else { TOKEN },
         );
@@ -150,6 +166,12 @@ fn action_files_say_what_the_programs_say() {
             file.display()
         );
     }
+}
+
+#[test]
+fn c4_the_root_action_says_it_on_windows_too() {
+    let text = fs::read_to_string(root().join("action.yml")).unwrap();
+    assert!(text.contains(NOT_ON_WINDOWS) && text.contains(&format!("if: {ELSEWHERE}\n")));
 }
 
 #[test]

@@ -168,3 +168,14 @@ fn only_our_programs_have_names() {
         assert_eq!(machine.builds(), 0);
     });
 }
+
+#[test]
+fn c4_windows_is_told_that_there_is_nothing_for_it() {
+    under_every_shell(|machine| {
+        let mut command = machine.command("own/bootstrap/run.sh", &["waveoff", "status"]);
+        let output = command.env("RUNNER_OS", "Windows").output().unwrap();
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("no program for Windows"), "{}", stderr(&output));
+        assert_eq!(machine.builds(), 0);
+    });
+}

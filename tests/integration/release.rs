@@ -95,6 +95,32 @@ fn c4_the_same_programs_make_the_same_release() {
 }
 
 #[test]
+fn c4_a_bundle_tells_nothing_of_who_packed_it() {
+    if !can_pack() {
+        return;
+    }
+    let checkout = Checkout::new();
+    stdout(&checkout.release(&["pack", "dist"]));
+    let bundle = checkout.path(&format!("dist/assets/waveoff-{}.tar.gz", TARGETS[0]));
+    let mut bundle =
+        tar::Archive::new(flate2::read::GzDecoder::new(fs::File::open(bundle).unwrap()));
+    let mut names = Vec::new();
+    for entry in bundle.entries().unwrap() {
+        let entry = entry.unwrap();
+        let header = entry.header();
+        let owner = (header.uid().unwrap(), header.gid().unwrap(), header.username().unwrap());
+        assert_eq!(owner, (0, 0, Some("")));
+        assert_eq!(header.mtime().unwrap(), 1_700_000_000);
+        let mode = header.mode().unwrap() & 0o777;
+        let name = entry.path().unwrap().display().to_string();
+        let runs = name.contains("apple-darwin") || name == "." || name == "./";
+        assert_eq!(mode, if runs { 0o755 } else { 0o644 }, "{name}");
+        names.push(name);
+    }
+    assert!(names.is_sorted(), "{names:?}");
+}
+
+#[test]
 fn c4_the_manifest_has_the_digest_of_every_program_and_archive() {
     if !can_pack() {
         return;
@@ -163,11 +189,17 @@ fn c4_half_a_release_is_none() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("was not built"), "{}", stderr(&output));
     let before = checkout.read("bootstrap/MANIFEST");
-    fs::write(checkout.path("dist/assets/MANIFEST"), "# none\n").unwrap();
-    for (version, slug) in
-        [("1.2.3", "a/b"), ("1.2", "a/b"), ("1.2.3", "a/b\nc"), ("v1.2.3", "a/b")]
-    {
-        assert_eq!(checkout.release(&["stamp", version, slug, "dist"]).status.code(), Some(1));
+    let some = format!("{}  x/waveoff\n", "0".repeat(64));
+    for (version, slug, manifest) in [
+        ("1.2.3", "a/b", "# none\n"),
+        ("1.2", "a/b", &some),
+        ("v1.2.3", "a/b", &some),
+        ("1.2.3", "a/b\nc", &some),
+        ("1.2.3", "a", &some),
+    ] {
+        fs::write(checkout.path("dist/assets/MANIFEST"), manifest).unwrap();
+        let output = checkout.release(&["stamp", version, slug, "dist"]);
+        assert_eq!(output.status.code(), Some(1), "{version} {slug}");
     }
     assert_eq!(checkout.read("bootstrap/MANIFEST"), before);
 }
