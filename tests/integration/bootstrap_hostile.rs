@@ -112,8 +112,12 @@ fn c4_settings_of_the_user_change_nothing() {
             "home/.wgetrc",
             &format!("output_document = {stolen}\nuse_proxy = on\nhttp_proxy = 127.0.0.1:9\n"),
         );
+        // A shim, as version managers leave them in PATH: bash would read BASH_ENV first.
+        machine.program("shims/sha256sum", "#!/bin/bash\nexec /usr/bin/sha256sum \"$@\"\n");
         for downloader in ["curl", "wget", "busybox"] {
             let mut command = machine.installs("waveoff", &server, &[downloader]);
+            let path = [machine.path("shims"), machine.tools(&[downloader])];
+            command.env("PATH", std::env::join_paths(path).unwrap());
             let evil = machine.path("evil");
             for name in ["BASH_ENV", "ENV", "WGETRC", "CURL_HOME"] {
                 let home = machine.path("home");
