@@ -218,3 +218,21 @@ fn d11_hosts_that_do_not_fit_together_are_refused() {
         assert!(ran.stderr.contains(says), "{keys}: {ran:?}");
     }
 }
+
+#[test]
+fn d2_d11_no_host_is_touched_when_one_of_them_is_not_ready() {
+    let more = "preflight:\n  dependencies:\n    - { name: open, command: [sh, -c, 'test ! -e \"$HOME/closed\"'], attempts: 1 }\n";
+    let Some(fleet) = Fleet::new(2, more) else { return };
+    fleet.say(1, "closed");
+    let ran = fleet.deploy("v2").run().expect_code(10);
+    let report = ran.report();
+    assert!(report["summary"].as_str().unwrap().contains("dependencies: open"), "{report:#}");
+    assert_eq!((fleet.live(), fleet.ran(0)), (vec!["v1".to_owned(); 2], vec!["v1".to_owned()]));
+    assert_eq!(report["deployment"]["outcome"], "nothing");
+    let asked = fleet.waveoff(&["preflight", "--version", "v2", "--json"]).run().expect_code(10);
+    let checks = asked.report()["checks"].as_array().unwrap().len();
+    assert!(checks > 8, "both are asked for all: {checks}");
+    std::fs::remove_file(fleet.file(1, "closed")).unwrap();
+    fleet.deploy("v2").run().expect_code(0);
+    assert_eq!(fleet.live(), ["v2"; 2]);
+}

@@ -247,3 +247,22 @@ fn d2_with_a_host_each_side_looks_at_what_it_alone_can() {
     ask(&[&["deploy"], &here[..]].concat()).env("HERE", "x").run().expect_code(0);
     assert_eq!(far.live(), "v1");
 }
+
+#[test]
+fn d2_by_force_it_is_deployed_without_a_way_back_and_with_everything_else() {
+    let world =
+        world("  room: 1MB\n  severity: { rollback-target: critical }\n  sign-offs: [review]\n");
+    let (version, given) = (["--version", "v1"], ["--sign-off", "review=anna"]);
+    let deploy = |more: &[&str]| world.waveoff(&[&["deploy"], &version[..], more].concat()).run();
+    assert_eq!(deploy(&given).code, Some(11), "a way back was asked for");
+    let config = process_config() + "preflight: { sign-offs: [review] }\n";
+    let world = World::with(&config);
+    world.deploy("v1").args(given).run().expect_code(0);
+    assert!(world.report()["steps"].to_string().contains("sign-offs: review: by anna"));
+    // Nothing starts what is to come back.
+    world.write("waveoff.yml", &config.replace("\"${SHOP}\", --port", "./gone, --port"));
+    let ran = world.waveoff(&["deploy", "--force", "--version", "v3"]).args(given).run();
+    assert!(!ran.stdout.contains("fail    rollback-target"), "{}", ran.stdout);
+    let ran = world.deploy("v3").args(["--no-preflight"]).args(given).run().expect_code(2);
+    assert!(ran.stderr.contains("--no-preflight"), "{}", ran.stderr);
+}
