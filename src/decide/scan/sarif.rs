@@ -1,5 +1,5 @@
 //! SARIF 2.1.0 (OASIS), as Trivy, Grype, CodeQL and Semgrep write it. How bad a finding is stands in
-//! `security-severity`, a score, where a rule has one, and is else guessed from its `level`.
+//! `security-severity`, a score, and in a rule's tags, and is else guessed from its `level`.
 
 use serde_json::Value;
 
@@ -36,39 +36,86 @@ fn counts(result: &Value) -> bool {
 
 fn found(run: &Value, result: &Value) -> Found {
     let id = result["ruleId"].as_str().or_else(|| result["rule"]["id"].as_str());
-    let id = id.unwrap_or_default();
-    let rules = run["tool"]["driver"]["rules"].as_array();
-    let index = result["ruleIndex"].as_u64().and_then(|index| usize::try_from(index).ok());
-    let by_id = || rules?.iter().find(|rule| rule["id"] == id);
-    let rule = index.and_then(|index| rules?.get(index)).filter(|rule| rule["id"] == id);
-    let rule = rule.or_else(by_id).unwrap_or(&Value::Null);
+    let rule = rule(&run["tool"], result, id);
+    let id = id.or_else(|| rule?["id"].as_str()).filter(|id| !id.is_empty());
     let location = &result["locations"][0]["physicalLocation"];
     let place = location["artifactLocation"]["uri"].as_str().unwrap_or("an unnamed place");
     Found {
         level: level(rule, result),
-        id: if id.is_empty() { "a finding without a name".into() } else { id.into() },
+        id: id.unwrap_or("a finding without a name").into(),
         place: place.into(),
         fixed: None,
     }
 }
 
-fn level(rule: &Value, result: &Value) -> Level {
-    let score = |of: &Value| match &of["properties"]["security-severity"] {
-        Value::String(text) => text.parse::<f64>().ok(),
-        other => other.as_f64(),
-    };
-    if let Some(score) = score(result).or_else(|| score(rule)) {
-        return Level::of_score(score);
-    }
-    let named = rule["properties"]["tags"].as_array().into_iter().flatten();
-    let named = named.filter_map(|tag| Level::of(tag.as_str()?)).max();
-    let own = result["level"].as_str();
-    let word = own.or_else(|| rule["defaultConfiguration"]["level"].as_str()).unwrap_or("warning");
-    named.unwrap_or(match word {
-        // What has no score may be as bad as its level can mean.
-        "error" => Level::Critical,
-        "warning" => Level::Medium,
-        "note" => Level::Low,
-        _ => Level::Unknown,
+/// The rule that a result is about (§3.27.7, §3.52). It may be in an extension of the tool: that is
+/// where CodeQL has them all.
+fn rule<'a>(tool: &'a Value, result: &Value, id: Option<&str>) -> Option<&'a Value> {
+    let reference = &result["rule"];
+    let named = component(tool, &reference["toolComponent"]);
+    let number = number(&reference["index"]).or_else(|| number(&result["ruleIndex"]));
+    let is_it = |rule: &&Value| id.is_none_or(|id| lineage(id).any(|one| rule["id"] == one));
+    let by_number = number.and_then(|number| named?["rules"].get(number)).filter(is_it);
+    by_number.or_else(|| {
+        let all: Vec<&Value> = named.into_iter().chain(components(tool)).collect();
+        let rules = || all.iter().filter_map(|one| one["rules"].as_array()).flatten();
+        lineage(id?).find_map(|one| rules().find(|rule| rule["id"] == one))
     })
+}
+
+/// An id and those above it: `X/1` may be told of the rule `X` (§3.27.5).
+fn lineage(id: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(id), |id| id.rsplit_once('/').map(|(above, _)| above))
+}
+
+/// The part of a tool that a reference names (§3.54); the driver, where there is none.
+fn component<'a>(tool: &'a Value, reference: &Value) -> Option<&'a Value> {
+    if reference.is_null() {
+        return Some(&tool["driver"]);
+    }
+    if let Some(number) = number(&reference["index"]) {
+        return tool["extensions"].get(number);
+    }
+    let is_same = |one: &Value, key: &str| reference[key].is_string() && one[key] == reference[key];
+    components(tool).find(|one| is_same(one, "guid") || is_same(one, "name"))
+}
+
+fn components(tool: &Value) -> impl Iterator<Item = &Value> {
+    std::iter::once(&tool["driver"]).chain(tool["extensions"].as_array().into_iter().flatten())
+}
+
+/// An index; -1 is none.
+fn number(value: &Value) -> Option<usize> {
+    value.as_u64().and_then(|number| usize::try_from(number).ok())
+}
+
+/// The worst of what is told. Trivy's scores are those of a vendor that may differ from its own
+/// judgement, and its rules are those of the last package with a vulnerability; its message has what
+/// its JSON has.
+fn level(rule: Option<&Value>, result: &Value) -> Level {
+    let of_rule = |key: &str| rule.map_or(&Value::Null, |rule| &rule[key]);
+    let scored = score(&result["properties"]).or_else(|| score(of_rule("properties")));
+    let tags = of_rule("properties")["tags"].as_array().into_iter().flatten();
+    let tagged = tags.filter_map(|tag| Level::of(tag.as_str()?));
+    let lines = result["message"]["text"].as_str().unwrap_or_default().lines();
+    let said = lines.filter_map(|line| Level::of(line.strip_prefix("Severity: ")?.trim()));
+    let usual = of_rule("defaultConfiguration")["level"].as_str();
+    scored.into_iter().chain(tagged).chain(said).max().unwrap_or_else(|| {
+        match (result["level"].as_str().or(usual), rule) {
+            // What has no score may be as bad as its level can mean; what nobody knows, as anything.
+            (Some("error"), _) | (None, None) => Level::Critical,
+            (Some("warning"), _) | (None, Some(_)) => Level::Medium,
+            (Some("note"), _) => Level::Low,
+            (Some(_), _) => Level::Unknown,
+        }
+    })
+}
+
+/// By `security-severity`. Nothing and what is no number say nothing.
+fn score(properties: &Value) -> Option<Level> {
+    let score = match &properties["security-severity"] {
+        Value::String(text) => text.parse().ok()?,
+        other => other.as_f64()?,
+    };
+    (score.is_finite() && score > 0.0).then(|| Level::of_score(score))
 }

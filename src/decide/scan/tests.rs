@@ -90,6 +90,78 @@ fn sarif_tells_by_score_by_tag_and_by_level() {
     assert_eq!(scan.is_of(DIGEST), Some(true));
 }
 
+fn codeql(results: Value) -> Scan {
+    of(&json!({"version": "2.1.0", "runs": [{"results": results, "tool": {
+        "driver": {"name": "CodeQL", "rules": []},
+        "extensions": [
+            {"name": "other", "rules": [{"id": "py/other"}]},
+            {"name": "queries", "guid": "g", "rules": [
+                {"id": "js/xss", "properties": {"security-severity": "7.8"}},
+                {"id": "js/sql", "properties": {"security-severity": "8.8"}},
+                {"id": "js/style", "defaultConfiguration": {"level": "note"}}]}]}}]}))
+}
+
+#[test]
+fn a_rule_is_found_in_the_extensions_of_a_tool_however_it_is_named() {
+    for (result, level) in [
+        (
+            json!({"ruleId": "js/sql", "ruleIndex": 1, "rule": {"index": 1, "toolComponent": {"index": 1}}}),
+            Level::High,
+        ),
+        (json!({"rule": {"index": 2, "toolComponent": {"index": 1}}}), Level::Low),
+        (json!({"ruleIndex": 2, "rule": {"toolComponent": {"guid": "g"}}}), Level::Low),
+        (json!({"rule": {"index": 2, "toolComponent": {"name": "queries"}}}), Level::Low),
+        (json!({"ruleId": "js/xss"}), Level::High),
+        (json!({"ruleId": "js/style/1"}), Level::Low),
+        (
+            json!({"ruleId": "js/style/1", "rule": {"index": 2, "toolComponent": {"index": 1}}}),
+            Level::Low,
+        ),
+        // A number that leads to another rule is a mistake, and the name is right.
+        (
+            json!({"ruleId": "js/style", "rule": {"index": 0, "toolComponent": {"index": 1}}}),
+            Level::Low,
+        ),
+        (json!({"ruleId": "py/other"}), Level::Medium),
+        (json!({"ruleId": "js/unheard-of"}), Level::Critical),
+        (json!({"rule": {"index": 9, "toolComponent": {"index": 9}}}), Level::Critical),
+        (json!({"message": {"text": "oops"}}), Level::Critical),
+        (json!({"ruleId": "js/unheard-of", "level": "warning"}), Level::Medium),
+    ] {
+        assert_eq!(codeql(json!([result])).found[0].level, level, "{result}");
+    }
+    let unnamed = codeql(json!([{"rule": {"index": 1, "toolComponent": {"index": 1}}}]));
+    assert_eq!(unnamed.found[0].id, "js/sql");
+}
+
+#[test]
+fn the_worst_of_score_tag_and_message_counts() {
+    let level = |score: Value, tags: Value, text: &str| {
+        let mut report =
+            sarif(json!([{"ruleId": "CVE-1", "level": "note", "message": {"text": text}}]));
+        report["runs"][0]["tool"]["driver"]["rules"][0]["properties"] =
+            json!({"security-severity": score, "tags": tags});
+        of(&report).found[0].level
+    };
+    for (score, tags, text, wanted) in [
+        (json!("6.5"), json!(["HIGH"]), "", Level::High),
+        (json!("0.0"), json!(["CRITICAL"]), "", Level::Critical),
+        (json!("NaN"), json!(["HIGH"]), "", Level::High),
+        (json!("inf"), json!([]), "", Level::Low),
+        (json!(-1), json!([]), "", Level::Low),
+        (json!(9.1), json!(["LOW"]), "", Level::Critical),
+        (
+            json!("2.0"),
+            json!(["LOW"]),
+            "Package: zlib\nSeverity: HIGH\nFixed Version:",
+            Level::High,
+        ),
+        (json!("0.0"), json!(["UNKNOWN"]), "", Level::Unknown),
+    ] {
+        assert_eq!(level(score.clone(), tags.clone(), text), wanted, "{score} {tags} {text}");
+    }
+}
+
 #[test]
 fn what_is_no_report_is_refused() {
     for text in [
