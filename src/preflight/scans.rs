@@ -40,7 +40,8 @@ pub(super) fn under_the_bar(subject: &Subject<'_>) -> Vec<Finding> {
                 scans.push(scan);
             }
             Err(why) => {
-                let remedy = "give Trivy's JSON or SARIF, as the scanner wrote it";
+                let remedy =
+                    "scan it again, and give Trivy's JSON or SARIF as the scanner wrote it";
                 findings.push(Finding::bad(KIND, name, Verdict::Error, why, remedy));
             }
         }

@@ -8,6 +8,10 @@ use super::{Found, Level, Scan};
 pub(super) fn read(value: &Value) -> Result<Scan, String> {
     let mut scan = Scan::default();
     for run in value["runs"].as_array().into_iter().flatten() {
+        let mut invocations = run["invocations"].as_array().into_iter().flatten();
+        if invocations.any(|one| one["executionSuccessful"] == false) {
+            return Err("SARIF: the scanner itself says that it did not succeed".into());
+        }
         let results = run["results"].as_array().ok_or("SARIF: a run has no `results`")?;
         scan.looked_at += 1;
         let texts = |value: &Value| -> Vec<String> {

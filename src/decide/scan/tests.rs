@@ -163,6 +163,31 @@ fn the_worst_of_score_tag_and_message_counts() {
 }
 
 #[test]
+fn licenses_are_found_too() {
+    let mut report = trivy();
+    report["Results"] = json!([{"Target": "OS Packages", "Class": "license", "Licenses": [
+        {"Severity": "HIGH", "Category": "restricted", "PkgName": "bash", "Name": "GPL-3.0"},
+        {"Severity": "LOW", "PkgName": "", "FilePath": "usr/LICENSE", "Name": "MIT"}]}]);
+    let scan = of(&report);
+    let all: Vec<String> = scan.over(Level::Low).iter().map(ToString::to_string).collect();
+    assert_eq!(all, ["HIGH GPL-3.0 in bash", "LOW MIT in usr/LICENSE"]);
+    report["Results"][0]["Licenses"][0]["Severity"] = Value::Null;
+    assert!(read(report.to_string().as_bytes()).is_err(), "it may be the worst");
+}
+
+#[test]
+fn a_scanner_that_did_not_succeed_has_no_report() {
+    let told = |succeeded: bool| {
+        let mut report = sarif(json!([]));
+        report["runs"][0]["invocations"] =
+            json!([{"executionSuccessful": true}, {"executionSuccessful": succeeded}]);
+        read(report.to_string().as_bytes())
+    };
+    assert!(told(true).is_ok());
+    assert!(told(false).unwrap_err().contains("did not succeed"));
+}
+
+#[test]
 fn what_is_no_report_is_refused() {
     for text in [
         "",

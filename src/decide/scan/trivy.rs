@@ -30,6 +30,7 @@ struct Part {
     vulnerabilities: Option<Vec<Vulnerability>>,
     misconfigurations: Option<Vec<Misconfiguration>>,
     secrets: Option<Vec<Leak>>,
+    licenses: Option<Vec<License>>,
 }
 
 #[derive(Deserialize)]
@@ -62,6 +63,19 @@ struct Leak {
     severity: String,
     #[serde(default)]
     start_line: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct License {
+    name: String,
+    /// Of a package, or of a file.
+    #[serde(default)]
+    pkg_name: String,
+    #[serde(default)]
+    file_path: String,
+    #[serde(default)]
+    severity: String,
 }
 
 pub(super) fn read(value: &Value) -> Result<Scan, String> {
@@ -99,6 +113,11 @@ impl Part {
         for one in self.secrets.into_iter().flatten() {
             let place = format!("{}:{}", self.target, one.start_line);
             all.push(Found { level: level(&one.severity)?, id: one.id, place, fixed: None });
+        }
+        for one in self.licenses.into_iter().flatten() {
+            let places = [one.pkg_name, one.file_path, self.target.clone()];
+            let place = places.into_iter().find(|place| !place.is_empty()).unwrap_or_default();
+            all.push(Found { level: level(&one.severity)?, id: one.name, place, fixed: None });
         }
         Ok(all)
     }
