@@ -1,10 +1,11 @@
 //! What scanners found in the images that are deployed, and in no others.
 
+use std::cmp::Reverse;
 use std::time::{Duration, SystemTime};
 
-use super::{Finding, Subject};
+use super::{Finding, Looked, Missing, Subject};
 use crate::config::preflight::{Kind, ScanSpec};
-use crate::decide::scan::{self, Level, Scan};
+use crate::decide::scan::{self, About, Image, Level, Scan};
 use crate::decide::verdict::Verdict;
 use crate::decide::words::{count, show_duration};
 use crate::host::{clock, files};
@@ -31,12 +32,14 @@ pub(super) fn under_the_bar(subject: &Subject<'_>) -> Vec<Finding> {
                       the report under `preflight.scan.reports` or with --scan-report";
         return vec![Finding::bad(KIND, "", Verdict::Inconclusive, reason, remedy)];
     }
+    let images: Vec<Image> = subject.images.iter().map(image).collect();
+    let now = clock::wall();
     let mut scans = Vec::new();
     let mut findings = Vec::new();
     for name in names {
         match read(name) {
             Ok(scan) => {
-                findings.push(subject.judge(name, &scan, spec));
+                findings.push(judge(name, &scan, spec, &images, now));
                 scans.push(scan);
             }
             Err(why) => {
@@ -46,7 +49,8 @@ pub(super) fn under_the_bar(subject: &Subject<'_>) -> Vec<Finding> {
             }
         }
     }
-    findings.extend(subject.without(&scans));
+    findings
+        .extend(subject.images.iter().zip(&images).filter_map(|(l, i)| uncovered(l, i, &scans)));
     findings
 }
 
@@ -55,82 +59,113 @@ fn read(name: &str) -> Result<Scan, String> {
     scan::read(&bytes)
 }
 
-impl Subject<'_> {
-    fn judge(&self, name: &str, scan: &Scan, spec: &ScanSpec) -> Finding {
-        let bad = |verdict, reason: String, remedy: &str| {
-            Finding::bad(KIND, name, verdict, reason, remedy)
-        };
-        let subject = scan.subject.as_deref().unwrap_or("something unnamed");
-        if scan.looked_at == 0 {
-            let reason = format!("the scanner found nothing to look through in {subject}");
-            return bad(
-                Verdict::Inconclusive,
-                reason,
-                "scan it with a scanner that knows what is in it",
-            );
-        }
-        let about = self.is_about(scan);
-        if about == Some(false) {
-            let reason = format!("it is about {subject}, and not about what would be deployed");
-            return bad(Verdict::Fail, reason, "scan the image by the digest that is deployed");
-        }
-        if let Some(stale) = too_old(scan, spec, clock::wall()) {
-            return bad(Verdict::Fail, stale, "scan it again: what is known of it grows each day");
-        }
-        let bar = spec.bar.unwrap_or(Level::High);
-        let over = scan.over(bar);
-        if over.is_empty() {
-            let text = format!("{}, none of them {bar} or worse", scan.counts());
-            let text = if scan.found.is_empty() { scan.counts() } else { text };
-            let finding = Finding::pass(KIND, name, text);
-            let untold = (about.is_none() && !self.images.is_empty())
-                .then(|| "it does not tell by digest what was scanned".to_owned());
-            return Finding { warnings: untold.into_iter().collect(), ..finding };
-        }
-        let first = over.first().map(ToString::to_string).unwrap_or_default();
-        let reason = format!("{} {bar} or worse: {first}", count(over.len(), "finding"));
-        let mendable = over.iter().any(|one| one.fixed.is_some());
-        let remedy = match mendable {
-            true => "update what is mended, build again; or accept it in the scanner's ignore file",
-            false => "replace it, or accept it in the scanner's ignore file, with a reason",
-        };
-        let evidence = |one: &&scan::Found| v1::Finding {
-            query: one.id.clone(),
-            expected: format!("nothing {bar} or worse"),
-            actual: one.to_string(),
-            verdict: Verdict::Fail,
-        };
-        let evidence = over.iter().take(SHOWN).map(evidence).collect();
-        Finding { evidence, ..bad(Verdict::Fail, reason, remedy) }
-    }
+/// An image with all by which a report may call it.
+fn image(looked: &Looked) -> Image {
+    let name = looked.image.name();
+    let Ok(found) = &looked.found else {
+        let digests = looked.image.digest.iter().cloned().collect();
+        return Image { name, digests, is_whole: false };
+    };
+    let configurations = found.parts.iter().filter_map(|part| part.blobs.first());
+    let configurations = configurations.map(|blob| &*blob.digest);
+    let digests = found.digests().chain(configurations).map(str::to_owned).collect();
+    Image { name, digests, is_whole: true }
+}
 
-    /// Whether a report is about one of the images; none when it does not tell, or none is known.
-    fn is_about(&self, scan: &Scan) -> Option<bool> {
-        let known = self.images.iter().filter_map(|looked| looked.found.as_ref().ok());
-        let told: Vec<Option<bool>> =
-            known.flat_map(|found| found.digests()).map(|digest| scan.is_of(digest)).collect();
-        let told: Option<Vec<bool>> = told.into_iter().collect();
-        told.filter(|told| !told.is_empty()).map(|told| told.contains(&true))
-    }
-
-    /// The images that no report is about.
-    fn without(&self, scans: &[Scan]) -> Vec<Finding> {
-        let bare = self.images.iter().filter_map(|looked| {
-            let found = looked.found.as_ref().ok()?;
-            let is_of =
-                |scan: &Scan| found.digests().any(|digest| scan.is_of(digest) == Some(true));
-            let silent = |scan: &Scan| scan.is_of(&found.digest).is_none();
-            // A report that does not tell may be about the only image, and about no certain one of several.
-            let covers = |scan: &Scan| is_of(scan) || silent(scan) && self.images.len() == 1;
-            (!scans.iter().any(covers)).then(|| looked.image.name())
-        });
-        let one = |about: String| {
-            let reason = "no scanner's report is about it";
-            let remedy = "scan it by the digest that is deployed";
-            Finding::bad(KIND, about, Verdict::Inconclusive, reason, remedy)
+/// The worst that is to be said of a report.
+fn judge(name: &str, scan: &Scan, spec: &ScanSpec, images: &[Image], now: SystemTime) -> Finding {
+    let bar = spec.bar.unwrap_or(Level::High);
+    let about = scan.about(images);
+    let all = [
+        amiss(name, scan, about),
+        stale(name, scan, spec, now),
+        over(name, scan, bar),
+        unsure(name, scan),
+    ];
+    let worst = all.into_iter().flatten().min_by_key(|finding| Reverse(finding.verdict));
+    worst.unwrap_or_else(|| {
+        let text = match scan.found.is_empty() {
+            true => scan.counts(),
+            false => format!("{}, none of them {bar} or worse", scan.counts()),
         };
-        bare.map(one).collect()
+        let of_files = (about == About::Files)
+            .then(|| "it is about files, and stands for no image".to_owned());
+        Finding { warnings: of_files.into_iter().collect(), ..Finding::pass(KIND, name, text) }
+    })
+}
+
+/// It is not about what would be deployed, or nobody can say so.
+fn amiss(name: &str, scan: &Scan, about: About) -> Option<Finding> {
+    let subject = scan.subject.as_deref().unwrap_or("something unnamed");
+    let by_digest = "scan the image by the digest that is deployed";
+    let (verdict, why, remedy) = match about {
+        About::Deployed | About::Files => return None,
+        About::Another => (Verdict::Fail, "and not about what would be deployed", by_digest),
+        About::Untold => {
+            (Verdict::Inconclusive, "and does not tell by digest what that was", by_digest)
+        }
+        About::Unseen => (
+            Verdict::Inconclusive,
+            "and the digests of what would be deployed are not known here",
+            "name the image under `preflight.images`, with the registry that it came from",
+        ),
+        About::NoneKnown => (
+            Verdict::Inconclusive,
+            "and no image of the release is known here",
+            "name them under `preflight.images`, or by --digest repository@sha256:…",
+        ),
+    };
+    Some(Finding::bad(KIND, name, verdict, format!("it is about {subject}, {why}"), remedy))
+}
+
+fn stale(name: &str, scan: &Scan, spec: &ScanSpec, now: SystemTime) -> Option<Finding> {
+    let remedy = "scan it again: what is known of it grows each day";
+    let why = too_old(scan, spec, now)?;
+    Some(Finding::bad(KIND, name, Verdict::Fail, why, remedy))
+}
+
+/// Something is at the bar or above it.
+fn over(name: &str, scan: &Scan, bar: Level) -> Option<Finding> {
+    let over = scan.over(bar);
+    let reason = format!("{} {bar} or worse: {}", count(over.len(), "finding"), over.first()?);
+    let remedy = match over.iter().any(|one| one.fixed.is_some()) {
+        true => "update what is mended, build again; or accept it in the scanner's ignore file",
+        false => "replace it, or accept it in the scanner's ignore file, with a reason",
+    };
+    let evidence = |one: &&scan::Found| v1::Finding {
+        query: one.id.clone(),
+        expected: format!("nothing {bar} or worse"),
+        actual: one.to_string(),
+        verdict: Verdict::Fail,
+    };
+    let evidence = over.iter().take(SHOWN).map(evidence).collect();
+    Some(Finding { evidence, ..Finding::bad(KIND, name, Verdict::Fail, reason, remedy) })
+}
+
+/// That nothing was found says nothing.
+fn unsure(name: &str, scan: &Scan) -> Option<Finding> {
+    let subject = scan.subject.as_deref().unwrap_or("something unnamed");
+    (scan.looked_at == 0).then(|| {
+        let reason = format!("the scanner found nothing to look through in {subject}");
+        let remedy = "scan it with a scanner that knows what is in it";
+        Finding::bad(KIND, name, Verdict::Inconclusive, reason, remedy)
+    })
+}
+
+/// An image that no report is about for certain.
+fn uncovered(looked: &Looked, image: &Image, scans: &[Scan]) -> Option<Finding> {
+    if scans.iter().any(|scan| scan.is_of(image)) {
+        return None;
     }
+    let (reason, remedy) = match &looked.found {
+        Ok(_) => ("no scanner's report is about it", "scan it by the digest that is deployed"),
+        Err(Missing::OnlyHere) => (
+            "this machine has it, no registry was asked, and no scanner's report is about it",
+            "name it under `preflight.images` with the registry that it came from",
+        ),
+        Err(Missing::Bad(..)) => ("not looked at, since the image was not found", "see `image`"),
+    };
+    Some(Finding::bad(KIND, looked.image.name(), Verdict::Inconclusive, reason, remedy))
 }
 
 fn too_old(scan: &Scan, spec: &ScanSpec, now: SystemTime) -> Option<String> {
@@ -144,4 +179,97 @@ fn too_old(scan: &Scan, spec: &ScanSpec, now: SystemTime) -> Option<String> {
     let age = now.duration_since(at).unwrap_or(Duration::ZERO);
     (age > limit)
         .then(|| format!("it is {} old, and may be {}", show_duration(age), show_duration(limit)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    const SHOP: &str = "ghcr.io/acme/shop";
+
+    fn shop() -> Image {
+        Image { name: SHOP.into(), digests: vec![DIGEST.into()], is_whole: true }
+    }
+
+    fn report() -> Value {
+        json!({"SchemaVersion": 2, "CreatedAt": "2026-01-02T00:00:00Z", "ArtifactName": SHOP,
+               "ArtifactType": "container_image", "Metadata": {"ImageID": DIGEST},
+               "Results": [{"Target": "debian"}]})
+    }
+
+    /// What is said of a report a day after it was made.
+    fn judged(report: &Value, spec: &ScanSpec, images: &[Image]) -> Finding {
+        let scan = scan::read(report.to_string().as_bytes()).unwrap();
+        let now = scan::time("2026-01-03T00:00:00Z").unwrap();
+        judge("trivy.json", &scan, spec, images, now)
+    }
+
+    #[track_caller]
+    fn expect(found: &Finding, verdict: Verdict, words: &str) {
+        assert!(found.verdict == verdict && found.reason.contains(words), "{found:?}");
+    }
+
+    #[test]
+    fn d2_a_report_counts_when_it_is_proven_to_be_about_what_is_deployed() {
+        let spec = ScanSpec::default();
+        let good = judged(&report(), &spec, &[shop()]);
+        expect(&good, Verdict::Pass, "nothing found");
+        assert!(good.warnings.is_empty(), "{good:?}");
+        expect(&judged(&report(), &spec, &[]), Verdict::Inconclusive, "no image of the release");
+        let here = Image { digests: Vec::new(), is_whole: false, ..shop() };
+        expect(&judged(&report(), &spec, &[here]), Verdict::Inconclusive, "are not known here");
+        let mut named = report();
+        named["Metadata"] = json!({});
+        expect(&judged(&named, &spec, &[shop()]), Verdict::Inconclusive, "by digest");
+        named["ArtifactName"] = json!("ghcr.io/acme/job:v1");
+        expect(&judged(&named, &spec, &[shop()]), Verdict::Fail, "not about what would be");
+    }
+
+    #[test]
+    fn d2_a_report_about_files_is_under_the_bar_and_stands_for_no_image() {
+        let mut files = report();
+        files["Metadata"] = json!({});
+        files["ArtifactName"] = json!(".");
+        files["ArtifactType"] = json!("filesystem");
+        for images in [&[][..], &[shop()]] {
+            let found = judged(&files, &ScanSpec::default(), images);
+            expect(&found, Verdict::Pass, "nothing found");
+            assert_eq!(found.warnings, ["it is about files, and stands for no image"]);
+        }
+        files["Results"][0]["Secrets"] = json!([{"RuleID": "key", "Severity": "HIGH"}]);
+        expect(&judged(&files, &ScanSpec::default(), &[]), Verdict::Fail, "HIGH key");
+    }
+
+    #[test]
+    fn d2_the_worst_is_told_of_a_report() {
+        let mut bad = report();
+        bad["Metadata"] = json!({});
+        bad["Results"][0]["Secrets"] = json!([{"RuleID": "key", "Severity": "HIGH"}]);
+        expect(&judged(&bad, &ScanSpec::default(), &[shop()]), Verdict::Fail, "HIGH key");
+        bad["Results"] = Value::Null;
+        bad["Metadata"] = json!({"ImageID": DIGEST});
+        expect(&judged(&bad, &ScanSpec::default(), &[shop()]), Verdict::Inconclusive, "nothing to");
+    }
+
+    #[test]
+    fn d2_an_image_without_a_report_is_told_wherever_it_is() {
+        let scans = [scan::read(report().to_string().as_bytes()).unwrap()];
+        let not_found = Missing::Bad(Verdict::Fail, "gone".into(), "push it".into());
+        for (found, words) in
+            [(Missing::OnlyHere, "this machine has it"), (not_found, "the image was not found")]
+        {
+            let with = |reference: &str| {
+                let (image, found) = (reference.parse().unwrap(), Err(found.clone()));
+                Looked { image, login: None, found }
+            };
+            let bare = with("db:17");
+            let told = uncovered(&bare, &image(&bare), &scans).unwrap();
+            expect(&told, Verdict::Inconclusive, words);
+            assert_eq!(told.about, "docker.io/library/db");
+            let pinned = with(&format!("{SHOP}@{DIGEST}"));
+            assert_eq!(uncovered(&pinned, &image(&pinned), &scans), None, "the name has it");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What a scanner found in an image, and whether that is under the bar: Trivy's JSON, and SARIF.
 
+mod about;
 mod sarif;
 mod trivy;
 
@@ -10,6 +11,7 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
+pub use self::about::{About, Image};
 use super::words::count;
 
 /// How bad a finding is, by the word that scanners use.
@@ -86,7 +88,9 @@ pub struct Found {
 pub struct Scan {
     /// What was scanned, by its name.
     pub subject: Option<String>,
-    /// The digests of what was scanned, `repository@sha256:…`.
+    /// Whether that is an image, or may be one; else files.
+    pub is_of_image: bool,
+    /// The digests of what was scanned, `repository@sha256:…` or `sha256:…`.
     pub digests: Vec<String>,
     /// When, as the report writes it.
     pub created: Option<String>,
@@ -132,14 +136,6 @@ pub fn time(text: &str) -> Option<SystemTime> {
 }
 
 impl Scan {
-    /// Whether it is about an image with this digest; none when the report does not tell.
-    pub fn is_of(&self, digest: &str) -> Option<bool> {
-        let told = self.subject.iter().filter(|name| name.contains("@sha256:"));
-        let mut told = self.digests.iter().chain(told).peekable();
-        told.peek()?;
-        Some(told.any(|one| one == digest || one.ends_with(&format!("@{digest}"))))
-    }
-
     /// What is at the bar or above it, worst first.
     pub fn over(&self, bar: Level) -> Vec<&Found> {
         let mut over: Vec<&Found> = self.found.iter().filter(|one| one.level >= bar).collect();

@@ -14,12 +14,15 @@ pub(super) fn read(value: &Value) -> Result<Scan, String> {
         }
         let results = run["results"].as_array().ok_or("SARIF: a run has no `results`")?;
         scan.looked_at += 1;
-        let texts = |value: &Value| -> Vec<String> {
-            let all = value.as_array().into_iter().flatten();
-            all.filter_map(|text| Some(text.as_str()?.to_owned())).collect()
-        };
-        scan.digests.extend(texts(&run["properties"]["repoDigests"]));
-        let name = run["properties"]["imageName"].as_str().map(str::to_owned);
+        // Trivy's; a scanner of code has nothing of the kind.
+        let properties = &run["properties"];
+        let text =
+            |value: &Value| value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        let name = text(&properties["imageName"]);
+        let digests = properties["repoDigests"].as_array().into_iter().flatten();
+        let digests = digests.chain([&properties["imageID"]]).filter_map(text);
+        scan.digests.extend(digests);
+        scan.is_of_image |= name.is_some() || !scan.digests.is_empty();
         scan.subject = scan.subject.or(name);
         scan.found.extend(results.iter().filter(|result| counts(result)).map(|r| found(run, r)));
     }

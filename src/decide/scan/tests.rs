@@ -1,7 +1,11 @@
 use super::*;
 use serde_json::json;
 
-const DIGEST: &str = "sha256:aaaa";
+/// An image with this digest, and what a report is about when it would be deployed.
+fn about(scan: &Scan, digest: &str) -> About {
+    let name = "ghcr.io/acme/shop".to_owned();
+    scan.about(&[Image { name, digests: vec![digest.to_owned()], is_whole: true }])
+}
 
 fn trivy() -> Value {
     json!({
@@ -48,8 +52,8 @@ fn trivy_tells_vulnerabilities_misconfigurations_and_secrets() {
             "HIGH private-key in app/key.pem:3"
         ]
     );
-    assert_eq!(scan.is_of(DIGEST), Some(true));
-    assert_eq!(scan.is_of("sha256:bbbb"), Some(false));
+    assert_eq!(about(&scan, "sha256:aaaa"), About::Deployed);
+    assert_eq!(about(&scan, "sha256:bbbb"), About::Another);
 }
 
 #[test]
@@ -59,9 +63,34 @@ fn a_report_that_looked_at_nothing_says_so() {
         report["Results"] = results;
         assert_eq!(of(&report).looked_at, 0);
     }
+}
+
+#[test]
+fn trivy_tells_what_it_scanned_by_the_images_id_and_by_its_kind() {
     let mut report = trivy();
     report["Metadata"] = Value::Null;
-    assert_eq!(of(&report).is_of(DIGEST), None, "nothing tells what was scanned");
+    assert_eq!(about(&of(&report), "sha256:aaaa"), About::Untold);
+    report["ArtifactName"] = json!("shop.tar");
+    report["Metadata"] = json!({"ImageID": "sha256:cccc", "RepoDigests": null});
+    assert_eq!(about(&of(&report), "sha256:cccc"), About::Deployed, "before it was pushed");
+    assert_eq!(about(&of(&report), "sha256:aaaa"), About::Another);
+    report["ArtifactType"] = json!("cyclonedx");
+    assert_eq!(about(&of(&report), "sha256:cccc"), About::Deployed, "by its bill of materials");
+    report["Metadata"] = json!({"ImageID": ""});
+    for (kind, wanted) in [("container_image", About::Untold), ("filesystem", About::Files)] {
+        report["ArtifactType"] = json!(kind);
+        assert_eq!(about(&of(&report), "sha256:aaaa"), wanted, "{kind}");
+    }
+}
+
+#[test]
+fn sarif_of_code_is_about_no_image() {
+    assert_eq!(about(&codeql(json!([])), "sha256:aaaa"), About::Files);
+    let mut report = sarif(json!([]));
+    report["runs"][0]["properties"] = json!({"imageName": "shop.tar", "imageID": "sha256:cccc"});
+    assert_eq!(about(&of(&report), "sha256:cccc"), About::Deployed);
+    report["runs"][0]["properties"] = json!({"imageName": "ghcr.io/acme/job:v1"});
+    assert_eq!(about(&of(&report), "sha256:cccc"), About::Another);
 }
 
 #[test]
@@ -87,7 +116,7 @@ fn sarif_tells_by_score_by_tag_and_by_level() {
     ])));
     assert_eq!(scan.counts(), "3 CRITICAL, 2 LOW");
     assert_eq!(scan.over(Level::Medium)[0].place, "usr/lib");
-    assert_eq!(scan.is_of(DIGEST), Some(true));
+    assert_eq!(about(&scan, "sha256:aaaa"), About::Deployed);
 }
 
 fn codeql(results: Value) -> Scan {

@@ -5,12 +5,16 @@ use serde_json::Value;
 
 use super::{Found, Level, Scan};
 
+/// The kind of what was scanned; others are `filesystem`, `repository`, `cyclonedx`.
+const IMAGE: &str = "container_image";
+
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Report {
     schema_version: u32,
     created_at: Option<String>,
     artifact_name: Option<String>,
+    artifact_type: Option<String>,
     #[serde(default)]
     metadata: Option<Metadata>,
     results: Option<Vec<Part>>,
@@ -20,6 +24,9 @@ struct Report {
 #[serde(rename_all = "PascalCase")]
 struct Metadata {
     repo_digests: Option<Vec<String>>,
+    /// The digest of the configuration, or what the engine takes for the image's.
+    #[serde(rename = "ImageID")]
+    image_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -87,9 +94,15 @@ pub(super) fn read(value: &Value) -> Result<Scan, String> {
     let parts = report.results.unwrap_or_default();
     let looked_at = parts.len();
     let found: Result<Vec<Vec<Found>>, String> = parts.into_iter().map(Part::found).collect();
+    let data = report.metadata.unwrap_or_default();
+    let id = data.image_id.filter(|id| !id.is_empty());
+    let digests: Vec<String> = data.repo_digests.into_iter().flatten().chain(id).collect();
+    // What does not say of what kind it is may be an image.
+    let kind = report.artifact_type.as_deref().unwrap_or(IMAGE);
     Ok(Scan {
         subject: report.artifact_name,
-        digests: report.metadata.and_then(|data| data.repo_digests).unwrap_or_default(),
+        is_of_image: kind == IMAGE || !digests.is_empty(),
+        digests,
         created: report.created_at,
         looked_at,
         found: found?.into_iter().flatten().collect(),
