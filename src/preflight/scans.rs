@@ -145,11 +145,16 @@ fn over(name: &str, scan: &Scan, bar: Level) -> Option<Finding> {
 /// That nothing was found says nothing.
 fn unsure(name: &str, scan: &Scan) -> Option<Finding> {
     let subject = scan.subject.as_deref().unwrap_or("something unnamed");
-    (scan.looked_at == 0).then(|| {
+    let (reason, remedy) = if scan.looked_at == 0 {
         let reason = format!("the scanner found nothing to look through in {subject}");
-        let remedy = "scan it with a scanner that knows what is in it";
-        Finding::bad(KIND, name, Verdict::Inconclusive, reason, remedy)
-    })
+        (reason, "scan it with a scanner that knows what is in it")
+    } else if scan.is_past_end {
+        let reason = format!("the distribution in {subject} is past its end");
+        (reason, "build on one that is maintained: nobody tells what is new in an old one")
+    } else {
+        return None;
+    };
+    Some(Finding::bad(KIND, name, Verdict::Inconclusive, reason, remedy))
 }
 
 /// An image that no report is about for certain.
@@ -251,6 +256,14 @@ mod tests {
         bad["Results"] = Value::Null;
         bad["Metadata"] = json!({"ImageID": DIGEST});
         expect(&judged(&bad, &ScanSpec::default(), &[shop()]), Verdict::Inconclusive, "nothing to");
+    }
+
+    #[test]
+    fn d2_that_nothing_is_found_in_a_distribution_past_its_end_says_nothing() {
+        let mut old = report();
+        old["Metadata"]["OS"] = json!({"Family": "debian", "Name": "10", "EOSL": true});
+        let found = judged(&old, &ScanSpec::default(), &[shop()]);
+        expect(&found, Verdict::Inconclusive, "is past its end");
     }
 
     #[test]

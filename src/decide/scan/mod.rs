@@ -94,6 +94,8 @@ pub struct Scan {
     pub digests: Vec<String>,
     /// When, as the report writes it.
     pub created: Option<String>,
+    /// Whether nobody tells of new vulnerabilities in its distribution any more.
+    pub is_past_end: bool,
     /// How many things were looked through; nothing may have been.
     pub looked_at: usize,
     /// What was found.

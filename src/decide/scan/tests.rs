@@ -84,6 +84,19 @@ fn trivy_tells_what_it_scanned_by_the_images_id_and_by_its_kind() {
 }
 
 #[test]
+fn trivy_tells_that_a_distribution_is_past_its_end() {
+    let mut report = trivy();
+    for (os, wanted) in [
+        (json!({"Family": "debian", "Name": "10", "EOSL": true}), true),
+        (json!({"Family": "debian", "Name": "13"}), false),
+        (Value::Null, false),
+    ] {
+        report["Metadata"]["OS"] = os;
+        assert_eq!(of(&report).is_past_end, wanted);
+    }
+}
+
+#[test]
 fn sarif_of_code_is_about_no_image() {
     assert_eq!(about(&codeql(json!([])), "sha256:aaaa"), About::Files);
     let mut report = sarif(json!([]));

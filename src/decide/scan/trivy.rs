@@ -27,6 +27,15 @@ struct Metadata {
     /// The digest of the configuration, or what the engine takes for the image's.
     #[serde(rename = "ImageID")]
     image_id: Option<String>,
+    #[serde(rename = "OS")]
+    os: Option<Distribution>,
+}
+
+#[derive(Deserialize)]
+struct Distribution {
+    /// Past the end of its service life.
+    #[serde(rename = "EOSL", default)]
+    is_past_end: bool,
 }
 
 #[derive(Deserialize)]
@@ -104,6 +113,7 @@ pub(super) fn read(value: &Value) -> Result<Scan, String> {
         is_of_image: kind == IMAGE || !digests.is_empty(),
         digests,
         created: report.created_at,
+        is_past_end: data.os.is_some_and(|os| os.is_past_end),
         looked_at,
         found: found?.into_iter().flatten().collect(),
     })
