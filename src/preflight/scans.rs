@@ -1,7 +1,7 @@
 //! What scanners found in the images that are deployed, and in no others.
 
 use std::cmp::Reverse;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use super::{Finding, Looked, Missing, Subject};
 use crate::config::preflight::{Kind, ScanSpec};
@@ -119,9 +119,17 @@ fn amiss(name: &str, scan: &Scan, about: About) -> Option<Finding> {
 }
 
 fn stale(name: &str, scan: &Scan, spec: &ScanSpec, now: SystemTime) -> Option<Finding> {
-    let remedy = "scan it again: what is known of it grows each day";
-    let why = too_old(scan, spec, now)?;
-    Some(Finding::bad(KIND, name, Verdict::Fail, why, remedy))
+    let limit = spec.max_age?.0;
+    let (verdict, reason, remedy) = match scan.age(now) {
+        Ok(age) if age <= limit => return None,
+        Ok(age) => (
+            Verdict::Fail,
+            format!("it is {} old, and may be {}", show_duration(age), show_duration(limit)),
+            "scan it again: what is known of it grows each day",
+        ),
+        Err(why) => (Verdict::Inconclusive, why, "scan it again, with a report that has the time"),
+    };
+    Some(Finding::bad(KIND, name, verdict, reason, remedy))
 }
 
 /// Something is at the bar or above it.
@@ -173,22 +181,10 @@ fn uncovered(looked: &Looked, image: &Image, scans: &[Scan]) -> Option<Finding> 
     Some(Finding::bad(KIND, looked.image.name(), Verdict::Inconclusive, reason, remedy))
 }
 
-fn too_old(scan: &Scan, spec: &ScanSpec, now: SystemTime) -> Option<String> {
-    let limit = spec.max_age?.0;
-    let Some(created) = scan.created.as_deref() else {
-        return Some("it does not tell when it was made".into());
-    };
-    let Some(at) = scan::time(created) else {
-        return Some(format!("it does not tell in a known way when it was made: {created:?}"));
-    };
-    let age = now.duration_since(at).unwrap_or(Duration::ZERO);
-    (age > limit)
-        .then(|| format!("it is {} old, and may be {}", show_duration(age), show_duration(limit)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::values::Period;
     use serde_json::{Value, json};
 
     const DIGEST: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -264,6 +260,24 @@ mod tests {
         old["Metadata"]["OS"] = json!({"Family": "debian", "Name": "10", "EOSL": true});
         let found = judged(&old, &ScanSpec::default(), &[shop()]);
         expect(&found, Verdict::Inconclusive, "is past its end");
+    }
+
+    #[test]
+    fn d2_a_report_may_be_too_old_and_must_tell_its_age() {
+        let limit = |hours: u64| ScanSpec {
+            max_age: Some(Period(std::time::Duration::from_secs(hours * 3600))),
+            ..ScanSpec::default()
+        };
+        let (fits, short) = (limit(24), limit(23));
+        expect(&judged(&report(), &fits, &[shop()]), Verdict::Pass, "nothing found");
+        expect(&judged(&report(), &short, &[shop()]), Verdict::Fail, "1day old");
+        let mut ahead = report();
+        ahead["CreatedAt"] = json!("2099-01-01T00:00:00Z");
+        expect(&judged(&ahead, &fits, &[shop()]), Verdict::Inconclusive, "in the future");
+        let sarif = |invocation: Value| json!({"runs": [{"invocations": [invocation], "results": [], "tool": {"driver": {}}}]});
+        let ended = sarif(json!({"endTimeUtc": "2026-01-02T12:00:00Z"}));
+        expect(&judged(&ended, &fits, &[]), Verdict::Pass, "nothing found");
+        expect(&judged(&sarif(json!({})), &fits, &[]), Verdict::Inconclusive, "does not tell when");
     }
 
     #[test]

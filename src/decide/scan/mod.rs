@@ -1,17 +1,18 @@
 //! What a scanner found in an image, and whether that is under the bar: Trivy's JSON, and SARIF.
 
 mod about;
+mod age;
 mod sarif;
 mod trivy;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 pub use self::about::{About, Image};
+pub use self::age::time;
 use super::words::count;
 
 /// How bad a finding is, by the word that scanners use.
@@ -116,25 +117,6 @@ pub fn read(bytes: &[u8]) -> Result<Scan, String> {
         return trivy::read(&value);
     }
     Err("it is neither Trivy's JSON nor SARIF".into())
-}
-
-/// A time as reports write it: RFC 3339, with any offset.
-pub fn time(text: &str) -> Option<SystemTime> {
-    if let Ok(time) = humantime::parse_rfc3339(text) {
-        return Some(time);
-    }
-    let at = text.len().checked_sub(6)?;
-    let (local, offset) = (text.get(..at)?, text.get(at..)?);
-    let (sign, rest) = offset.split_at(1);
-    let (hours, minutes) = rest.split_once(':')?;
-    let (hours, minutes): (u64, u64) = (hours.parse().ok()?, minutes.parse().ok()?);
-    let offset = Duration::from_secs(hours * 3600 + minutes * 60);
-    let local = humantime::parse_rfc3339(&format!("{local}Z")).ok()?;
-    match sign {
-        "+" => local.checked_sub(offset),
-        "-" => local.checked_add(offset),
-        _ => None,
-    }
 }
 
 impl Scan {

@@ -3,13 +3,13 @@
 
 use serde_json::Value;
 
-use super::{Found, Level, Scan};
+use super::{Found, Level, Scan, time};
 
 pub(super) fn read(value: &Value) -> Result<Scan, String> {
-    let mut scan = Scan::default();
-    for run in value["runs"].as_array().into_iter().flatten() {
-        let mut invocations = run["invocations"].as_array().into_iter().flatten();
-        if invocations.any(|one| one["executionSuccessful"] == false) {
+    let runs = value["runs"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let mut scan = Scan { created: created(runs), ..Scan::default() };
+    for run in runs {
+        if invocations(run).any(|one| one["executionSuccessful"] == false) {
             return Err("SARIF: the scanner itself says that it did not succeed".into());
         }
         let results = run["results"].as_array().ok_or("SARIF: a run has no `results`")?;
@@ -30,6 +30,22 @@ pub(super) fn read(value: &Value) -> Result<Scan, String> {
         0 => Err("SARIF: it has no run".into()),
         _ => Ok(scan),
     }
+}
+
+fn invocations(run: &Value) -> impl Iterator<Item = &Value> {
+    run["invocations"].as_array().into_iter().flatten()
+}
+
+/// When the oldest run was made; none when one of them does not tell.
+fn created(runs: &[Value]) -> Option<String> {
+    let of = |run| {
+        let told = |one: &Value| {
+            one["endTimeUtc"].as_str().or(one["startTimeUtc"].as_str()).map(str::to_owned)
+        };
+        invocations(run).filter_map(told).min_by_key(|text| time(text))
+    };
+    let all: Option<Vec<String>> = runs.iter().map(of).collect();
+    all?.into_iter().min_by_key(|text| time(text))
 }
 
 /// Not what was looked at and is well, and not what somebody has accepted (SARIF §3.27.9, §3.35).
