@@ -1,5 +1,7 @@
 //! HTTP: one request, one bounded answer.
 
+mod address;
+
 use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +11,9 @@ use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Proxy, config::Config, http};
+
+pub(super) use address::origin;
+use address::{join, leaves_tls};
 
 use super::clock::Moment;
 use super::room::Place;
@@ -56,6 +61,7 @@ pub struct Request {
 pub struct Client {
     through_proxy: Agent,
     direct: Agent,
+    keeps_tls: bool,
 }
 
 impl Client {
@@ -91,7 +97,14 @@ impl Client {
                 .build();
             Agent::with_parts(config, DefaultConnector::default(), Names)
         };
-        Ok(Self { through_proxy: agent(Proxy::try_from_env()), direct: agent(None) })
+        let (through_proxy, direct) = (agent(Proxy::try_from_env()), agent(None));
+        Ok(Self { through_proxy, direct, keeps_tls: false })
+    }
+
+    /// The same, which no redirect leads from TLS to where there is none.
+    #[must_use]
+    pub(super) fn keeping_tls(self) -> Self {
+        Self { keeps_tls: true, ..self }
     }
 
     /// Sends a request and reads the answer; a large one takes the place, and should be looked at
@@ -136,9 +149,9 @@ impl Client {
             request.method.parse().map_err(|_| not_asked("the method is not an HTTP method"))?;
         let mut with_body = true;
         let mut redirects = 0;
-        let origin = origin(&uri);
+        let own = origin(&uri);
         loop {
-            let trusted = self::origin(&uri) == origin;
+            let trusted = origin(&uri) == own;
             let left = request.timeout.saturating_sub(started.elapsed());
             if left.is_zero() {
                 return Err((FailureKind::Timeout, "timed out".into()));
@@ -154,6 +167,9 @@ impl Client {
             else {
                 return Err((Broken, "a redirect to what is no HTTP address".into()));
             };
+            if self.keeps_tls && leaves_tls(&uri, &next) {
+                return Err((Broken, "a redirect to an address without TLS".into()));
+            }
             redirects += 1;
             if redirects > REDIRECTS {
                 return Err((Broken, format!("more than {REDIRECTS} redirects")));
@@ -300,44 +316,6 @@ pub(super) fn is_loopback(host: &str) -> bool {
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-/// Scheme, host and port: to another one no header goes.
-fn origin(uri: &Uri) -> (Option<String>, Option<String>, u16) {
-    let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-    let lower = |text: &str| text.to_ascii_lowercase();
-    (uri.scheme_str().map(lower), uri.host().map(lower), uri.port_u16().unwrap_or(default))
-}
-
-/// The address that a `Location` means (RFC 3986 §5.2, without dot segments, which servers resolve).
-fn join(base: &Uri, location: &str) -> Option<Uri> {
-    let scheme = base.scheme_str()?;
-    let authority = base.authority()?;
-    let whole = if let Some(other) = scheme_of(location) {
-        if !matches!(other.to_ascii_lowercase().as_str(), "http" | "https") {
-            return None;
-        }
-        location.to_owned()
-    } else if let Some(rest) = location.strip_prefix("//") {
-        format!("{scheme}://{rest}")
-    } else if location.starts_with('/') {
-        format!("{scheme}://{authority}{location}")
-    } else if location.starts_with('?') {
-        format!("{scheme}://{authority}{}{location}", base.path())
-    } else {
-        let folder = base.path().rsplit_once('/').map_or("", |(folder, _)| folder);
-        format!("{scheme}://{authority}{folder}/{location}")
-    };
-    let without_fragment = whole.split('#').next()?;
-    without_fragment.parse().ok()
-}
-
-/// The scheme of an address that has one (RFC 3986 §3.1).
-fn scheme_of(location: &str) -> Option<&str> {
-    let (scheme, _) = location.split_once(':')?;
-    let inner = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
-    (scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.chars().all(inner))
-        .then_some(scheme)
-}
-
 /// Resolves names as [`tcp::resolve`] does: `localhost` is both loopback addresses.
 #[derive(Debug)]
 struct Names;
@@ -365,36 +343,5 @@ impl Resolver for Names {
             addresses.push(address);
         }
         if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn joined(base: &str, location: &str) -> String {
-        join(&base.parse().unwrap(), location).map(|uri| uri.to_string()).unwrap_or_default()
-    }
-
-    #[test]
-    fn p6_locations_are_resolved() {
-        for (location, wanted) in [
-            ("/login", "http://a.test:8080/login"),
-            ("login?x=1#top", "http://a.test:8080/one/login?x=1"),
-            ("?page=2", "http://a.test:8080/one/two?page=2"),
-            ("//b.test/x", "http://b.test/x"),
-            ("https://b.test/x", "https://b.test/x"),
-        ] {
-            assert_eq!(joined("http://a.test:8080/one/two", location), wanted, "{location}");
-        }
-    }
-
-    #[test]
-    fn another_port_or_scheme_is_another_origin() {
-        let origin = |text: &str| origin(&text.parse().unwrap());
-        assert_eq!(origin("http://A.test/x"), origin("http://a.test:80/y"));
-        for other in ["https://a.test/", "http://a.test:81/", "http://b.test/"] {
-            assert_ne!(origin("http://a.test/"), origin(other), "{other}");
-        }
     }
 }

@@ -9,6 +9,8 @@ use crate::preflight::{found, preflight, world};
 use crate::registry::{PASSWORD, Registry, USER};
 
 const BOTH: [&str; 2] = ["linux/amd64", "linux/arm64"];
+/// An image that is made of `{}` alone.
+const MANIFEST: &str = r#"{"schemaVersion": 2, "config": {"digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "size": 2}, "layers": []}"#;
 
 fn shop(registry: &Registry, more: &str) -> World {
     world(&format!("  images: [{}/acme/shop]\n{more}", registry.name()))
@@ -124,7 +126,6 @@ fn d2_a_registry_that_wants_a_login_gets_the_one_that_is_known() {
 
 #[test]
 fn d2_a_token_is_fetched_where_the_registry_says_with_the_login_for_it() {
-    let manifest = r#"{"schemaVersion": 2, "config": {"digest": "sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a", "size": 2}, "layers": []}"#;
     let server = Server::new(move |request, _| {
         let given = request.header("authorization").unwrap_or_default();
         let path = request.path();
@@ -147,7 +148,7 @@ fn d2_a_token_is_fetched_where_the_registry_says_with_the_login_for_it() {
                 (401, asks, "{}".into())
             }
             _ if path.contains("/blobs/") => (200, String::new(), "{}".into()),
-            _ => (200, String::new(), manifest.into()),
+            _ => (200, String::new(), MANIFEST.into()),
         }
     });
     let spec = |password: &str| {
@@ -168,5 +169,35 @@ fn d2_a_token_is_fetched_where_the_registry_says_with_the_login_for_it() {
         for kind in ["image.index.v1", "manifest.list.v2", "image.manifest.v1", "manifest.v2"] {
             assert!(accept.contains(kind), "all kinds are named, or it converts: {accept}");
         }
+    }
+}
+
+#[test]
+fn d2_a_login_goes_to_nobody_whom_the_registry_only_sends_on_to() {
+    let elsewhere = Server::new(|request, _| {
+        let host = request.header("host").unwrap();
+        let asks = format!("WWW-Authenticate: Bearer realm=\"http://{host}/token\"\r\n");
+        match request.path() {
+            path if path.starts_with("/token") => (200, String::new(), r#"{"token": "x"}"#.into()),
+            _ => (401, asks, "{}".into()),
+        }
+    });
+    let to = elsewhere.url("/blob");
+    let server = Server::new(move |request, _| match request.path() {
+        path if path.contains("/blobs/") => (307, format!("Location: {to}\r\n"), String::new()),
+        _ => (200, String::new(), MANIFEST.into()),
+    });
+    let name = format!("127.0.0.1:{}", server.port);
+    let world = world(&format!(
+        "  images: [{name}/acme/shop]\n  \
+         registry: {{ server: '{name}', user: {USER}, password: {PASSWORD} }}\n"
+    ));
+    let (verdict, why) = found(&preflight(&world, &[]).expect_code(12), "image");
+    assert!(verdict == "error" && why.contains("401"), "{verdict}: {why}");
+    let all = elsewhere.requests.lock().unwrap();
+    assert!(!all.is_empty());
+    for request in all.iter() {
+        assert_eq!(request.header("authorization"), None, "{}", request.path());
+        assert!(!request.path().starts_with("/token"), "nobody asks it for anything");
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
-use ureq::{Body, http};
+use ureq::http;
 
-use super::{Moment, PATIENCE, Registry, Request, Trouble, accept, is_loopback};
+use super::{Answer, Moment, PATIENCE, Registry, Request, Trouble, accept, is_loopback};
 use crate::config::values::Secret;
 use crate::decide::image::challenge::Challenge;
 use crate::decide::image::logins::Login;
@@ -35,17 +35,18 @@ impl Registry {
         url: &str,
         patience: Duration,
         image: &Reference,
-    ) -> Result<http::Response<Body>, Trouble> {
+    ) -> Result<Answer, Trouble> {
         let known = self.token_for(&image.repository);
         let headers = |token: Option<Secret>| {
             let token = token.map(|token| ("Authorization".to_owned(), token));
             std::iter::once(accept()).chain(token).collect()
         };
         let answer = self.once(method, url, patience, headers(known))?;
-        if answer.status() != 401 {
+        // Only the registry says where its login goes, and nobody whom it sends on to.
+        if answer.http.status() != 401 || !answer.is_own {
             return Ok(answer);
         }
-        let asked = answer.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
+        let asked = answer.http.headers().get_all(http::header::WWW_AUTHENTICATE).iter();
         let asked: Vec<&str> = asked.filter_map(|value| value.to_str().ok()).collect();
         let token = match Challenge::read(&asked.join(", ")) {
             Some(Challenge::Basic) => match &self.login {

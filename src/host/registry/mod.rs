@@ -8,11 +8,12 @@ use std::io::{self, Read, Write};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use ureq::http::Uri;
 use ureq::{Body, http};
 
 use super::clock::Moment;
 use super::files::{self, Digester};
-use super::http::{Client, Request, Trust};
+use super::http::{Client, Request, Trust, origin};
 use super::signals::Cancel;
 use crate::config::values::Secret;
 use crate::decide::image::logins::Login;
@@ -79,7 +80,7 @@ impl Registry {
         let host = if name == DOCKER_HUB { "registry-1.docker.io" } else { name };
         let scheme = if is_plain(name, plain) { "http" } else { "https" };
         let ca = files::read(format!("{CERTIFICATES}/{host}/ca.crt")).ok();
-        let client = Client::accepting(&Trust { ca, insecure: false }, "identity")?;
+        let client = Client::accepting(&Trust { ca, insecure: false }, "identity")?.keeping_tls();
         let (base, cancel) = (format!("{scheme}://{host}/v2/"), cancel.clone());
         Ok(Self { base, client, login, tokens: Mutex::default(), cancel })
     }
@@ -200,10 +201,10 @@ impl Registry {
         loop {
             tries += 1;
             let passes = match self.granted(method, &url, patience, image) {
-                Ok(answer) => match answer.status().as_u16() {
-                    200 => return Ok(Some(answer)),
+                Ok(Answer { http, is_own }) => match http.status().as_u16() {
+                    200 => return Ok(Some(http)),
                     404 => return Ok(None),
-                    401 | 403 => return Err(self.refused(&answer)),
+                    401 | 403 if is_own => return Err(self.refused(&http)),
                     status @ (408 | 429 | 500..) => format!("it answers with status {status}"),
                     status => {
                         return Err(Trouble::Silent(format!("it answers with status {status}")));
@@ -227,13 +228,14 @@ impl Registry {
         Trouble::Refused(format!("it answers with status {status}: {why}"))
     }
 
+    /// One answer. Whoever the registry sends on to is somebody else.
     fn once(
         &self,
         method: &str,
         url: &str,
         patience: Duration,
         headers: Vec<(String, Secret)>,
-    ) -> Result<http::Response<Body>, Trouble> {
+    ) -> Result<Answer, Trouble> {
         let request = Request {
             url: url.to_owned(),
             method: method.to_owned(),
@@ -244,8 +246,16 @@ impl Registry {
             timeout: patience,
         };
         let answer = self.client.answer(&request, Moment::now());
-        answer.map(|(answer, _, _)| answer).map_err(|(_, why)| Trouble::Silent(why))
+        let (http, at, _) = answer.map_err(|(_, why)| Trouble::Silent(why))?;
+        let is_own = self.base.parse::<Uri>().is_ok_and(|own| origin(&own) == origin(&at));
+        Ok(Answer { http, is_own })
     }
+}
+
+/// What was answered, and whether the registry itself did.
+struct Answer {
+    http: http::Response<Body>,
+    is_own: bool,
 }
 
 /// What is asked for by digest.
