@@ -32,8 +32,8 @@ pub struct Wanted {
 pub struct Looked {
     /// What was looked for.
     pub image: Reference,
-    /// The login for its registry, where the configuration has one.
-    pub login: Option<RegistrySpec>,
+    /// Whether the configuration has the login for its registry.
+    pub(super) is_login_given: bool,
     /// What was found.
     pub found: Result<Found, Missing>,
 }
@@ -79,14 +79,15 @@ impl Found {
 /// Looks at images, all at the same time.
 pub fn look(spec: &PreflightSpec, wanted: &[Wanted], cancel: &Cancel) -> Vec<Looked> {
     each(wanted, |one| {
-        let login = one.login.clone().or_else(|| spec.registry.clone());
+        let given = [one.login.as_ref(), spec.registry.as_ref()].into_iter().flatten();
+        let login = given.into_iter().find(|login| is_of(login, &one.image));
         let found = match one.is_here && one.image.digest.is_none() {
             true => Err(Missing::OnlyHere),
             // What is here by its digest is the same there, if the registry still has it.
-            false => look_at(spec, &one.image, login.as_ref(), cancel)
+            false => look_at(spec, &one.image, login, cancel)
                 .map_err(|missing| if one.is_here { Missing::OnlyHere } else { missing }),
         };
-        Looked { image: one.image.clone(), login, found }
+        Looked { image: one.image.clone(), is_login_given: login.is_some(), found }
     })
 }
 
@@ -97,8 +98,7 @@ fn look_at(
     cancel: &Cancel,
 ) -> Result<Found, Missing> {
     let unknown = |why: String, remedy: &str| Missing::Bad(Verdict::Error, why, remedy.into());
-    let known = login.filter(|login| is_of(login, image));
-    let login = match known {
+    let login = match login {
         Some(RegistrySpec { user, password, .. }) => {
             Some(Login::Basic { user: user.clone(), password: password.clone() })
         }

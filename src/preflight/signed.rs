@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{Finding, Subject};
-use crate::config::compose::RegistrySpec;
 use crate::config::preflight::{Kind, SignerSpec};
 use crate::config::values::{Argv, Secret};
-use crate::decide::image::reference::{DOCKER_HUB, Reference};
 use crate::decide::verdict::Verdict;
+use crate::host::env;
 use crate::host::process::{self, CommandSpec, Ran};
 use crate::host::scratch::Scratch;
 
@@ -29,6 +26,8 @@ const SIGNATURES: [&str; 2] =
 /// What mends it when there is none.
 const SIGN: &str = "sign it by its digest: `cosign sign IMAGE@DIGEST`; what Cosign 3 signed, only \
                     Cosign 3 finds";
+/// Where signatures are, when they are not beside the image.
+const ELSEWHERE: &str = "COSIGN_REPOSITORY";
 /// What is attested, where nobody says it.
 const PROVENANCE: &str = "slsaprovenance1";
 /// How a signature may be stored: as this Cosign does by itself, and in the newer way, which older
@@ -67,10 +66,13 @@ impl Order<'_> {
                           under `preflight.cosign`";
             return vec![Finding::bad(self.kind, "", Verdict::Error, missing, remedy)];
         }
-        let logins = subject.images.iter().map(|looked| (&looked.image, looked.login.as_ref()));
-        let logins: Vec<_> = logins.collect();
         subject.of_images(self.kind, |about, image, found| {
-            let login = logins.iter().find(|(of, _)| *of == image).and_then(|(_, login)| *login);
+            let looked = subject.images.iter().find(|looked| looked.image == *image);
+            // Where signatures are elsewhere, only what Cosign finds by itself may be for there.
+            let is_for_it = looked.is_some_and(|looked| looked.is_login_given)
+                || env::var(ELSEWHERE).is_none_or(|repository| repository.is_empty());
+            let login = found.registry.login().filter(|_| is_for_it);
+            let login = login.and_then(|login| login.alone(&image.registry));
             let command = |format: Option<&str>| {
                 let mut argv = program.0.clone();
                 argv.extend(self.words.iter().cloned());
@@ -82,7 +84,7 @@ impl Order<'_> {
                 argv.push(image.by(&found.digest).to_string());
                 CommandSpec::new(Argv(argv))
             };
-            match self.verify(subject, &command, login) {
+            match self.verify(subject, &command, login.as_ref()) {
                 Ok(()) => Finding::pass(self.kind, about, self.who()),
                 Err(Refusal { verdict, reason, remedy, .. }) => {
                     Finding::bad(self.kind, about, verdict, reason, remedy)
@@ -96,7 +98,7 @@ impl Order<'_> {
         &self,
         subject: &Subject<'_>,
         command: &dyn Fn(Option<&str>) -> CommandSpec,
-        login: Option<&RegistrySpec>,
+        login: Option<&Secret>,
     ) -> Result<(), Refusal> {
         let kept = login.map(keep).transpose().map_err(|error| {
             Refusal::unknown(format!("cannot keep the registry's login for Cosign: {error}"))
@@ -262,15 +264,8 @@ fn last_words(said: &str) -> String {
 }
 
 /// A login for Cosign alone, gone when this is dropped: it takes one out of no variable.
-fn keep(login: &RegistrySpec) -> std::io::Result<Scratch> {
+fn keep(login: &Secret) -> std::io::Result<Scratch> {
     let kept = Scratch::new()?;
-    let auth = STANDARD.encode(format!("{}:{}", login.user, login.password.expose()));
-    let probe = format!("{}/x/y", login.server).parse::<Reference>();
-    let is_hub = probe.is_ok_and(|server| server.registry == DOCKER_HUB);
-    let key = if is_hub { "https://index.docker.io/v1/" } else { &login.server };
-    kept.write(
-        "config.json",
-        json!({ "auths": { key: { "auth": auth } } }).to_string().as_bytes(),
-    )?;
+    kept.write("config.json", login.expose().as_bytes())?;
     Ok(kept)
 }

@@ -174,6 +174,34 @@ fn d2_an_image_that_is_only_attested_is_not_signed() {
     });
 }
 
+/// A world with something in the place of Cosign that finds everything signed, and does this first.
+fn with_stand_in(spec: &str, first: &str) -> World {
+    let world =
+        world(&format!("{spec}  cosign: [sh, cosign.sh]\n  signature: {{ key: any.pub }}\n"));
+    let signed = r#"[{"critical": {"type": "cosign container image signature"}}]"#;
+    world.write("cosign.sh", &format!("{first}\necho '{signed}'\n"));
+    world
+}
+
+#[test]
+fn d2_cosign_gets_the_login_for_the_registry_of_the_image_and_for_no_other() {
+    let Some(registry) = Registry::start() else { return };
+    oci::push(&registry, "acme/shop", "v1", &["linux/amd64"]);
+    let tell = "cat \"$DOCKER_CONFIG/config.json\" >>told || echo none >>told";
+    let told = |server: &str| {
+        let login = format!("  registry: {{ server: '{server}', user: a, password: b }}\n");
+        let images = format!("  images: [{}/acme/shop]\n", registry.name());
+        let world = with_stand_in(&format!("{images}{login}"), tell);
+        preflight(&world, &[]).expect_code(0);
+        std::fs::read_to_string(world.folder.path().join("told")).unwrap()
+    };
+    let name = registry.name();
+    let own = format!(r#"{{"auths":{{"{name}":{{"auth":"YTpi"}}}}}}"#);
+    assert_eq!(told(&name), own);
+    assert_eq!(told(&format!("https://{name}/")), own);
+    assert_eq!(told("ghcr.io"), "none\n", "what Cosign finds by itself stays in its place");
+}
+
 #[test]
 fn d2_without_cosign_nothing_is_known() {
     let Some(registry) = Registry::start() else { return };

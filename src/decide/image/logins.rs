@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
+use serde_json::json;
 
 use super::reference::DOCKER_HUB;
 use crate::config::values::Secret;
@@ -101,6 +102,21 @@ impl Login {
     }
 }
 
+impl Login {
+    /// A Docker configuration with nothing but this login, for that registry; none when somebody
+    /// else has to tell it.
+    pub fn alone(&self, registry: &str) -> Option<Secret> {
+        let entry = match self {
+            Self::Basic { user, password } => {
+                json!({ "auth": STANDARD.encode(format!("{user}:{}", password.expose())) })
+            }
+            Self::Identity(token) => json!({ "identitytoken": token.expose() }),
+            Self::Helper { .. } => return None,
+        };
+        Some(Secret::new(json!({ "auths": { &keys(registry)[0]: entry } }).to_string()))
+    }
+}
+
 impl Entry {
     fn login(&self) -> Result<Option<Login>, String> {
         let token = self.identitytoken.as_ref().filter(|token| !token.is_empty());
@@ -173,6 +189,20 @@ mod tests {
         let token = Login::told(r#"{"ServerURL": "x", "Username": "<token>", "Secret": "t"}"#);
         assert_eq!(token, Ok(Login::Identity(Secret::new("t"))));
         assert!(Login::told("credentials not found").is_err());
+    }
+
+    #[test]
+    fn d2_a_login_alone_is_found_for_its_registry_and_for_no_other() {
+        let identity = Login::Identity(Secret::new("long"));
+        for login in [basic("me", "a:b").unwrap(), identity] {
+            for registry in ["docker.io", "ghcr.io", "localhost:5000"] {
+                let file = login.alone(registry).unwrap();
+                let read = |registry: &str| Login::read(file.expose(), registry).unwrap();
+                assert_eq!(read(registry).as_ref(), Some(&login), "{registry}");
+                assert_eq!(read("quay.io"), None);
+            }
+        }
+        assert!(basic("me", "x").unwrap().alone("docker.io").unwrap().expose().contains(HUB_KEY));
     }
 
     #[test]

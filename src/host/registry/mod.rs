@@ -85,6 +85,11 @@ impl Registry {
         Ok(Self { base, client, login, tokens: Mutex::default(), cancel })
     }
 
+    /// The login that it is asked with.
+    pub fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+
     /// A manifest, by tag or digest; none when it is not there.
     ///
     /// # Errors
