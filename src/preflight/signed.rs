@@ -1,5 +1,6 @@
 //! Signatures and attestations, as Cosign verifies them.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +21,9 @@ const UNSIGNED: i32 = 10;
 const BY_OTHERS: i32 = 12;
 /// Bytes of an answer that are read.
 const LONGEST: usize = 4 << 20;
+/// Cosign keeps the keys that it trusts in one folder, which it renews without looking whether
+/// another one does so too.
+static ONE_BY_ONE: Mutex<()> = Mutex::new(());
 /// What a signature says that it is; Cosign 3 takes any attestation for one.
 const SIGNATURES: [&str; 2] =
     ["https://sigstore.dev/cosign/sign/v1", "cosign container image signature"];
@@ -123,6 +127,7 @@ impl Order<'_> {
     }
 
     fn once(&self, subject: &Subject<'_>, command: &CommandSpec) -> Result<(), Refusal> {
+        let _alone = ONE_BY_ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let output = match process::run_keeping(command, PATIENCE, &subject.cancel, LONGEST) {
             Ok(Ran::Ended(output)) => output,
             Ok(Ran::TimedOut(_)) => {

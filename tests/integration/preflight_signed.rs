@@ -203,6 +203,23 @@ fn d2_cosign_gets_the_login_for_the_registry_of_the_image_and_for_no_other() {
 }
 
 #[test]
+fn d2_no_two_of_cosign_run_at_the_same_time() {
+    let Some(registry) = Registry::start() else { return };
+    let images = ["one", "two", "three"].map(|name| {
+        oci::push(&registry, name, "v1", &["linux/amd64"]);
+        format!("{}/{name}", registry.name())
+    });
+    // It takes its time, so that another one could get in its way.
+    let alone = "mkdir busy || touch disturbed; sleep 0.2; rmdir busy; echo >>ran";
+    let spec = format!("  images: [{}]\n  provenance: {{}}\n", images.join(", "));
+    let world = with_stand_in(&spec, alone);
+    preflight(&world, &[]).expect_code(0);
+    let kept = |name: &str| std::fs::read_to_string(world.folder.path().join(name));
+    assert_eq!(kept("ran").unwrap().lines().count(), 6, "a signature and a provenance of each");
+    assert!(kept("disturbed").is_err());
+}
+
+#[test]
 fn d2_without_cosign_nothing_is_known() {
     let Some(registry) = Registry::start() else { return };
     oci::push(&registry, "acme/shop", "v1", &["linux/amd64"]);
