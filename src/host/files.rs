@@ -66,6 +66,20 @@ impl Write for Digester {
     }
 }
 
+/// Opens a file to be read, and tells its size. What is no file is not opened: a folder has no
+/// content, and a pipe waits for whoever writes into it.
+///
+/// # Errors
+/// When it is something else, or cannot be opened.
+pub fn open_regular(path: impl AsRef<Path>) -> io::Result<(File, u64)> {
+    let kind = fs::metadata(&path)?.file_type();
+    if !kind.is_file() {
+        let what = if kind.is_dir() { "it is a folder, and no file" } else { "it is no file" };
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, what));
+    }
+    open(path)
+}
+
 /// Opens a file to be read, and tells its size.
 ///
 /// # Errors
@@ -320,4 +334,28 @@ pub fn read_from(path: impl AsRef<Path>, offset: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(1 << 20).read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_only_a_file_is_opened_as_one_and_nobody_waits_at_a_pipe() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        let folder = tempfile::tempdir().unwrap();
+        let (pipe, file) = (folder.path().join("pipe"), folder.path().join("file"));
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::RWXU, 0).unwrap();
+        fs::write(&file, "abc").unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let folder = folder.path().to_owned();
+        std::thread::spawn(move || {
+            let kind = |path: &Path| open_regular(path).map(|(_, size)| size).map_err(|e| e.kind());
+            let all = [&folder, &pipe, &file, &folder.join("none")].map(|path| kind(path));
+            let _ = tell.send(all);
+        });
+        let all = told.recv_timeout(std::time::Duration::from_secs(20)).expect("it waits");
+        let wrong = Err(io::ErrorKind::InvalidInput);
+        assert_eq!(all, [wrong, wrong, Ok(3), Err(io::ErrorKind::NotFound)]);
+    }
 }

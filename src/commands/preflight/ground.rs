@@ -141,7 +141,7 @@ impl<'a> Ground<'a> {
 
     fn files(&self) -> Vec<Finding> {
         let names = self.spec.files.iter().flat_map(|list| &list.0);
-        let one = |name: &String| match files::open(name) {
+        let one = |name: &String| match files::open_regular(name) {
             Ok((_, 0)) => {
                 let remedy = format!("fill {name} on the machine that is deployed to");
                 Finding::bad(Kind::Files, name, Verdict::Fail, "is empty", remedy)
