@@ -289,7 +289,7 @@ mod tests {
         {
             let with = |reference: &str| {
                 let (image, found) = (reference.parse().unwrap(), Err(found.clone()));
-                Looked { image, login: None, found }
+                Looked { image, is_login_given: false, found }
             };
             let bare = with("db:17");
             let told = uncovered(&bare, &image(&bare), &scans).unwrap();
