@@ -19,6 +19,8 @@ use crate::decide::verdict::Severity;
 pub struct PreflightSpec {
     /// The images of a release, like `ghcr.io/acme/shop`; by the tag `{{version}}` where none is written, or by the digest that is deployed. What the platform itself pulls is looked at besides.
     pub images: Option<NonEmpty<String>>,
+    /// Images that are your own, like `ghcr.io/acme/*`; all of them if absent. Of those of others it is only looked whether they are there.
+    pub own: Option<NonEmpty<String>>,
     /// Where they come from, when that wants a login that Docker and Podman do not know here.
     pub registry: Option<RegistrySpec>,
     /// Registries that are asked without TLS, besides those on loopback.
@@ -240,6 +242,15 @@ impl PreflightSpec {
         self.plain_http.as_ref().map_or(&[], |list| &list.0)
     }
 
+    /// Whether an image is one's own, by its name without a tag.
+    pub fn is_own(&self, name: &str) -> bool {
+        let fits = |pattern: &String| match pattern.strip_suffix('*') {
+            Some(beginning) => name.starts_with(beginning),
+            None => name == pattern,
+        };
+        self.own.as_ref().is_none_or(|list| list.0.iter().any(fits))
+    }
+
     /// The first mistake that its keys make together: the key, what is wrong, what would be right.
     pub fn mistake(&self) -> Option<(String, String, String)> {
         let provenance = self.provenance.as_ref();
@@ -330,6 +341,18 @@ mod tests {
         ] {
             assert!(read(wrong).mistake().is_some(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn d2_whose_an_image_is_goes_by_its_name() {
+        let spec = read("own: [ghcr.io/acme/*, docker.io/me/shop]");
+        for own in ["ghcr.io/acme/web", "ghcr.io/acme/a/b", "docker.io/me/shop"] {
+            assert!(spec.is_own(own), "{own}");
+        }
+        for other in ["ghcr.io/acmes/web", "docker.io/me/shop2", "docker.io/library/nginx"] {
+            assert!(!spec.is_own(other), "{other}");
+        }
+        assert!(PreflightSpec::default().is_own("docker.io/library/nginx"));
     }
 
     #[test]

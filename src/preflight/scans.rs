@@ -49,8 +49,8 @@ pub(super) fn under_the_bar(subject: &Subject<'_>) -> Vec<Finding> {
             }
         }
     }
-    findings
-        .extend(subject.images.iter().zip(&images).filter_map(|(l, i)| uncovered(l, i, &scans)));
+    let own = subject.images.iter().zip(&images).filter(|(looked, _)| subject.is_own(looked));
+    findings.extend(own.filter_map(|(looked, image)| uncovered(looked, image, &scans)));
     findings
 }
 

@@ -3,6 +3,8 @@
 mod ground;
 mod wanted;
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde::{Deserialize, Serialize};
 
@@ -249,7 +251,13 @@ impl Given {
         }
         let sign_offs = wanted::sign_offs(spec, &self.sign_off)?;
         let wanted = wanted::images(spec, release, also)?;
-        let images = look(spec, &wanted, &session.cancel);
+        let mut images = look(spec, &wanted, &session.cancel);
+        // One may have been named by its tag here, and by its digest there.
+        let mut seen = BTreeSet::new();
+        images.retain(|one| match &one.found {
+            Ok(found) => seen.insert((one.image.name(), found.digest.clone())),
+            Err(_) => true,
+        });
         let (reports, cancel) = (self.scan_report.clone(), session.cancel.clone());
         let only_registries = false;
         Ok(Subject { spec, release, images, sign_offs, reports, cancel, only_registries })
