@@ -4,7 +4,11 @@ use std::time::Duration;
 
 use crate::config::preflight::Kind;
 use crate::decide::verdict::{Severity, Verdict};
+use crate::decide::words::shorten;
 use crate::report::v1;
+
+/// Characters of a reason that are shown: some of them others wrote.
+const LONGEST: usize = 300;
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,7 +76,7 @@ impl Finding {
             target: if self.about.is_empty() { self.kind.name().into() } else { self.about },
             severity,
             verdict: self.verdict,
-            reason: self.reason,
+            reason: shorten(&self.reason, LONGEST),
             remedy: self.remedy,
             duration_ms: took.as_millis() as u64,
             latency_ms: (took.as_secs_f64() * 1e5).round() / 1e2,
@@ -82,5 +86,17 @@ impl Finding {
             timeline: Vec::new(),
             last_response: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_a_reason_that_others_wrote_has_an_end() {
+        let finding = Finding::pass(Kind::Image, "shop", "long ".repeat(1000));
+        let check = finding.publish(Severity::Critical, Duration::ZERO);
+        assert!(check.reason.chars().count() <= LONGEST + 1, "{}", check.reason);
     }
 }

@@ -15,6 +15,10 @@ use crate::host::signals::Cancel;
 
 /// Questions to a registry at the same time.
 const AT_ONCE: usize = 8;
+/// Platforms of one image that are looked at: nobody builds for more.
+const MOST_PLATFORMS: usize = 100;
+/// Blobs of one image that are looked at: a platform has 127 layers at most where it is run.
+const MOST_BLOBS: usize = 1000;
 
 /// An image that a release needs.
 #[derive(Debug, Clone)]
@@ -115,6 +119,7 @@ fn look_at(
             vec![Part { platform, digest: stored.digest.clone(), blobs }]
         }
         Manifest::Index(entries) => {
+            bounded(entries.len(), MOST_PLATFORMS, "platform")?;
             let parts = each(&entries, |entry| {
                 let by = image.by(&entry.manifest.digest);
                 let stored = manifest(&registry, &by, image)?;
@@ -130,10 +135,28 @@ fn look_at(
     if parts.is_empty() {
         return Err(damaged("it names no platform".into()));
     }
-    let blobs: Vec<&Blob> = parts.iter().flat_map(|part| &part.blobs).collect();
+    let blobs = distinct(&parts);
+    bounded(blobs.len(), MOST_BLOBS, "blob")?;
     let all = each(&blobs, |blob| presence_of(&registry, image, blob));
     all.into_iter().collect::<Result<Vec<()>, Missing>>()?;
     Ok(Found { digest: stored.digest, parts, registry: Arc::new(registry) })
+}
+
+/// What the platforms are made of; what several of them have only once.
+fn distinct(parts: &[Part]) -> Vec<&Blob> {
+    let mut all: Vec<&Blob> = parts.iter().flat_map(|part| &part.blobs).collect();
+    // One digest with two sizes are two: one of them is wrong.
+    all.sort_by(|a, b| (&a.digest, a.size).cmp(&(&b.digest, b.size)));
+    all.dedup();
+    all
+}
+
+/// What is looked at has an end, whatever somebody wrote into a manifest.
+fn bounded(found: usize, most: usize, noun: &str) -> Result<(), Missing> {
+    if found <= most {
+        return Ok(());
+    }
+    Err(damaged(format!("it names {}, and {most} are the most that may be", count(found, noun))))
 }
 
 /// Whether a login is for an image's registry, whatever Docker Hub is called there.
@@ -250,10 +273,8 @@ pub(super) fn blobs(subject: &Subject<'_>) -> Vec<Finding> {
         return Vec::new();
     }
     subject.of_images(Kind::Blobs, |about, image, found| {
-        let mut all: Vec<&Blob> = found.parts.iter().flat_map(|part| &part.blobs).collect();
-        all.sort_by(|a, b| a.digest.cmp(&b.digest));
-        all.dedup_by(|a, b| a.digest == b.digest);
-        let bytes: u64 = all.iter().map(|blob| blob.size).sum();
+        let all = distinct(&found.parts);
+        let bytes = all.iter().fold(0_u64, |sum, blob| sum.saturating_add(blob.size));
         let read = each(&all, |blob| match found.registry.read_through(image, blob) {
             Ok(true) => Ok(()),
             Ok(false) => Err(damaged(format!("{} is not there", blob.digest))),

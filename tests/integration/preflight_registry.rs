@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use serde_json::{Value, json};
+
 use crate::deploy_world::World;
 use crate::harness::{Ran, Server};
 use crate::oci::{self, Image};
@@ -200,4 +202,37 @@ fn d2_a_login_goes_to_nobody_whom_the_registry_only_sends_on_to() {
         assert_eq!(request.header("authorization"), None, "{}", request.path());
         assert!(!request.path().starts_with("/token"), "nobody asks it for anything");
     }
+}
+
+#[test]
+fn d2_an_image_beyond_all_measure_is_refused_and_no_blob_is_asked_for_twice() {
+    let entry = |n: usize| {
+        json!({ "digest": format!("sha256:{n:064x}"), "size": 2,
+                "platform": { "os": "linux", "architecture": format!("a{n}") } })
+    };
+    let entries = |most: usize| (0..most).map(entry).collect::<Vec<_>>();
+    let index = json!({ "schemaVersion": 2, "manifests": entries(101) });
+    let mut image: Value = serde_json::from_str(MANIFEST).unwrap();
+    let layers = |layers: Vec<Value>, image: &mut Value| {
+        image["layers"] = layers.into();
+        image.to_string()
+    };
+    let huge = layers(entries(1000), &mut image);
+    let again = layers(vec![image["config"].clone(); 9], &mut image);
+    let look = |manifest: String| {
+        let server = Server::new(move |request, _| match request.path() {
+            path if path.contains("/blobs/") => (200, String::new(), "{}".into()),
+            _ => (200, String::new(), manifest.clone()),
+        });
+        let world = world(&format!("  images: [127.0.0.1:{}/acme/shop]\n", server.port));
+        (found(&preflight(&world, &[]), "image"), server.count())
+    };
+    let ((verdict, why), asked) = look(index.to_string());
+    assert!(verdict == "fail" && why.contains("it names 101 platforms"), "{verdict}: {why}");
+    assert_eq!(asked, 1);
+    let ((verdict, why), asked) = look(huge);
+    assert!(verdict == "fail" && why.contains("it names 1001 blobs"), "{verdict}: {why}");
+    assert_eq!(asked, 2, "the manifest, and the configuration for the platform");
+    let ((verdict, _), asked) = look(again);
+    assert_eq!((&*verdict, asked), ("pass", 3), "the one blob, read and asked for");
 }

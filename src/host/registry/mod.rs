@@ -204,6 +204,10 @@ impl Registry {
         let url = format!("{}{path}", self.base);
         let mut tries = 0;
         loop {
+            // Thousands of questions, each of them short, end too.
+            if self.cancel.reason().is_some() {
+                return Err(Trouble::Silent("cancelled".into()));
+            }
             tries += 1;
             let passes = match self.granted(method, &url, patience, image) {
                 Ok(Answer { http, is_own }) => match http.status().as_u16() {
