@@ -10,7 +10,7 @@ use crate::decide::image::manifest::{Blob, Manifest, is_for};
 use crate::decide::image::reference::Reference;
 use crate::decide::verdict::Verdict;
 use crate::decide::words::count;
-use crate::host::registry::{Registry, Stored, Trouble, What, find_login};
+use crate::host::registry::{Registry, Stored, Trouble, find_login};
 use crate::host::signals::Cancel;
 
 /// Questions to a registry at the same time.
@@ -180,7 +180,7 @@ fn manifest(registry: &Registry, by: &Reference, image: &Reference) -> Result<St
 }
 
 fn presence_of(registry: &Registry, image: &Reference, blob: &Blob) -> Result<(), Missing> {
-    match registry.has(image, What::Blob(&blob.digest)).map_err(Missing::of)? {
+    match registry.has(image, blob).map_err(Missing::of)? {
         Some(Some(size)) if size != blob.size => {
             Err(damaged(format!("{} should have {} bytes, and has {size}", blob.digest, blob.size)))
         }

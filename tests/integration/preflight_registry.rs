@@ -236,3 +236,35 @@ fn d2_an_image_beyond_all_measure_is_refused_and_no_blob_is_asked_for_twice() {
     let ((verdict, _), asked) = look(again);
     assert_eq!((&*verdict, asked), ("pass", 3), "the one blob, read and asked for");
 }
+
+#[test]
+fn d2_a_blob_of_which_head_tells_nothing_is_asked_for_by_its_first_byte() {
+    let whole = "Content-Range: bytes 0-0/2\r\n";
+    // What HEAD and GET are answered where the blobs are.
+    for (head, get, verdict) in [
+        (403, (206, whole, "{"), "pass"),
+        (405, (200, "", "{}"), "pass"),
+        (200, (206, whole, "{"), "pass"),
+        (401, (206, "Content-Range: bytes 0-0/3\r\n", "{"), "fail"),
+        (501, (404, "", ""), "fail"),
+        (200, (200, "", ""), "fail"),
+        (403, (403, "", ""), "error"),
+    ] {
+        let store = Server::new(move |request, _| {
+            let (status, headers, body) = match request.header("range") {
+                _ if request.line.starts_with("HEAD ") => (head, "", ""),
+                Some("bytes=0-0") => get,
+                _ => (200, "", "{}"),
+            };
+            (status, headers.into(), body.into())
+        });
+        let to = format!("Location: {}\r\n", store.url("/blob"));
+        let server = Server::new(move |request, _| match request.path() {
+            path if path.contains("/blobs/") => (307, to.clone(), String::new()),
+            _ => (200, String::new(), MANIFEST.into()),
+        });
+        let world = world(&format!("  images: [127.0.0.1:{}/acme/shop]\n", server.port));
+        let found = found(&preflight(&world, &[]), "image");
+        assert_eq!(found.0, verdict, "HEAD {head}, GET {get:?}: {}", found.1);
+    }
+}

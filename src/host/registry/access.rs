@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use ureq::http;
 
-use super::{Answer, Moment, PATIENCE, Registry, Request, Trouble, accept, is_loopback};
+use super::{Answer, Moment, PATIENCE, Registry, Request, Trouble, Way, accept, is_loopback};
 use crate::config::values::Secret;
 use crate::decide::image::challenge::Challenge;
 use crate::decide::image::logins::Login;
@@ -31,7 +31,7 @@ impl Registry {
     /// An answer to who is known, as far as he can be.
     pub(super) fn granted(
         &self,
-        method: &str,
+        way: Way,
         url: &str,
         patience: Duration,
         image: &Reference,
@@ -39,9 +39,9 @@ impl Registry {
         let known = self.token_for(&image.repository);
         let headers = |token: Option<Secret>| {
             let token = token.map(|token| ("Authorization".to_owned(), token));
-            std::iter::once(accept()).chain(token).collect()
+            std::iter::once(accept()).chain(way.header()).chain(token).collect()
         };
-        let answer = self.once(method, url, patience, headers(known))?;
+        let answer = self.once(way, url, patience, headers(known))?;
         // Only the registry says where its login goes, and nobody whom it sends on to.
         if answer.http.status() != 401 || !answer.is_own {
             return Ok(answer);
@@ -60,7 +60,7 @@ impl Registry {
         };
         let Some(token) = token else { return Ok(answer) };
         self.remember(&image.repository, &token);
-        self.once(method, url, patience, headers(Some(token)))
+        self.once(way, url, patience, headers(Some(token)))
     }
 
     fn token_for(&self, repository: &str) -> Option<Secret> {

@@ -97,7 +97,7 @@ impl Registry {
     pub fn manifest(&self, image: &Reference) -> Result<Option<Stored>, Trouble> {
         let wanted = image.wanted();
         let path = format!("{}/manifests/{wanted}", image.repository);
-        let Some(answer) = self.ask("GET", &path, PATIENCE, image)? else { return Ok(None) };
+        let Some(answer) = self.ask(Way::Get, &path, PATIENCE, image)? else { return Ok(None) };
         let told = answer.headers().get("docker-content-digest");
         let told = told.and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut bytes = Vec::new();
@@ -118,17 +118,20 @@ impl Registry {
         }
     }
 
-    /// Whether a manifest or blob is there, with its size where it is told.
+    /// Whether a blob is there, with its size where it is told.
     ///
     /// # Errors
     /// When that could not be found out.
-    pub fn has(&self, image: &Reference, what: What<'_>) -> Result<Option<Option<u64>>, Trouble> {
-        let answer = self.ask("HEAD", &what.path(image), PATIENCE, image)?;
-        let size = |answer: http::Response<Body>| {
-            let header = answer.headers().get(http::header::CONTENT_LENGTH);
-            header.and_then(|value| value.to_str().ok()?.parse::<u64>().ok())
-        };
-        Ok(answer.map(size))
+    pub fn has(&self, image: &Reference, blob: &Blob) -> Result<Option<Option<u64>>, Trouble> {
+        let path = path_of(image, blob);
+        let Some(answer) = self.ask(Way::Head, &path, PATIENCE, image)? else { return Ok(None) };
+        let told = length_of(&answer);
+        // A proxy may tell the length of an answer to HEAD as that of its own, empty body.
+        if answer.status() == 200 && (told != Some(0) || blob.size == 0) {
+            return Ok(Some(told));
+        }
+        let way = if blob.size == 0 { Way::Get } else { Way::FirstByte };
+        Ok(self.ask(way, &path, PATIENCE, image)?.map(|answer| length_of(&answer)))
     }
 
     /// Reads a blob through to its end, and looks whether it is what its digest says; false when it
@@ -159,8 +162,8 @@ impl Registry {
         blob: &Blob,
         mut take: impl FnMut(&[u8]),
     ) -> Result<bool, Trouble> {
-        let path = What::Blob(&blob.digest).path(image);
-        let Some(answer) = self.ask("GET", &path, LONG, image)? else { return Ok(false) };
+        let path = path_of(image, blob);
+        let Some(answer) = self.ask(Way::Get, &path, LONG, image)? else { return Ok(false) };
         let (mut digester, mut count) = (Digester::default(), 0);
         let mut reader = answer.into_body().into_reader().take(blob.size.saturating_add(1));
         let mut chunk = vec![0; 64 << 10];
@@ -196,7 +199,7 @@ impl Registry {
     /// An answer; none when there is no such thing.
     fn ask(
         &self,
-        method: &str,
+        way: Way,
         path: &str,
         patience: Duration,
         image: &Reference,
@@ -209,9 +212,11 @@ impl Registry {
                 return Err(Trouble::Silent("cancelled".into()));
             }
             tries += 1;
-            let passes = match self.granted(method, &url, patience, image) {
+            let passes = match self.granted(way, &url, patience, image) {
+                Ok(answer) if way.is_not_for(&answer) => return Ok(Some(answer.http)),
                 Ok(Answer { http, is_own }) => match http.status().as_u16() {
                     200 => return Ok(Some(http)),
+                    206 if way == Way::FirstByte => return Ok(Some(http)),
                     404 => return Ok(None),
                     401 | 403 if is_own => return Err(self.refused(&http)),
                     status @ (408 | 429 | 500..) => format!("it answers with status {status}"),
@@ -240,14 +245,14 @@ impl Registry {
     /// One answer. Whoever the registry sends on to is somebody else.
     fn once(
         &self,
-        method: &str,
+        way: Way,
         url: &str,
         patience: Duration,
         headers: Vec<(String, Secret)>,
     ) -> Result<Answer, Trouble> {
         let request = Request {
             url: url.to_owned(),
-            method: method.to_owned(),
+            method: way.method().to_owned(),
             headers,
             body: None,
             redirects: true,
@@ -267,23 +272,46 @@ struct Answer {
     is_own: bool,
 }
 
-/// What is asked for by digest.
-#[derive(Debug, Clone, Copy)]
-pub enum What<'a> {
-    /// A manifest.
-    Manifest(&'a str),
-    /// A layer or a configuration.
-    Blob(&'a str),
+/// How something is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Head,
+    Get,
+    /// Its beginning, from those that give no HEAD; with that, how long it is.
+    FirstByte,
 }
 
-impl What<'_> {
-    fn path(self, image: &Reference) -> String {
-        let (kind, digest) = match self {
-            What::Manifest(digest) => ("manifests", digest),
-            What::Blob(digest) => ("blobs", digest),
-        };
-        format!("{}/{kind}/{digest}", image.repository)
+impl Way {
+    fn method(self) -> &'static str {
+        if self == Way::Head { "HEAD" } else { "GET" }
     }
+
+    fn header(self) -> Option<(String, Secret)> {
+        (self == Way::FirstByte).then(|| ("Range".into(), Secret::new("bytes=0-0")))
+    }
+
+    /// Whether an answer says only that there is none to HEAD: where the registry sends on to, an
+    /// address is often signed for GET alone.
+    fn is_not_for(self, answer: &Answer) -> bool {
+        let is_refused = match answer.http.status().as_u16() {
+            401 | 403 => !answer.is_own,
+            status => matches!(status, 405 | 501),
+        };
+        self == Way::Head && is_refused
+    }
+}
+
+/// How long the whole is of which this is an answer, where that is told (RFC 9110 §14.4).
+fn length_of(answer: &http::Response<Body>) -> Option<u64> {
+    let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+    match answer.status().as_u16() {
+        206 => header(http::header::CONTENT_RANGE)?.rsplit_once('/')?.1.parse().ok(),
+        _ => header(http::header::CONTENT_LENGTH)?.parse().ok(),
+    }
+}
+
+fn path_of(image: &Reference, blob: &Blob) -> String {
+    format!("{}/blobs/{}", image.repository, blob.digest)
 }
 
 fn accept() -> (String, Secret) {
