@@ -13,6 +13,16 @@ pub const ACCEPTED: [&str; 4] = [
     "application/vnd.docker.distribution.manifest.v2+json",
 ];
 
+/// Layers that need not be in any registry, since nobody may give them on (OCI image specification
+/// 1.0, "Non-Distributable Layers"; Docker's are Windows itself).
+const NOT_GIVEN_ON: [&str; 2] = [
+    "application/vnd.oci.image.layer.nondistributable.",
+    "application/vnd.docker.image.rootfs.foreign.",
+];
+
+/// What stands for a platform that an index does not tell.
+const UNKNOWN: &str = "unknown";
+
 /// The annotation of a manifest that is in an index and is no image (BuildKit's attestations).
 const ATTESTATION: &str = "vnd.docker.reference.type";
 
@@ -57,6 +67,8 @@ struct Listed {
     #[serde(flatten)]
     manifest: Blob,
     platform: Option<Platform>,
+    #[serde(rename = "artifactType")]
+    artifact_type: Option<String>,
     #[serde(default)]
     annotations: serde_json::Map<String, Value>,
 }
@@ -72,6 +84,8 @@ struct Platform {
 struct Layer {
     #[serde(flatten)]
     blob: Blob,
+    #[serde(default, rename = "mediaType")]
+    media_type: String,
     /// A layer that is somewhere else, and that no registry has to have.
     #[serde(default)]
     urls: Vec<String>,
@@ -92,7 +106,7 @@ impl Manifest {
         let manifest = match (document.manifests, document.config, document.layers) {
             (Some(all), None, None) => Self::Index(all.into_iter().filter_map(entry).collect()),
             (None, Some(config), Some(layers)) => {
-                let layers = layers.into_iter().filter(|layer| layer.urls.is_empty());
+                let layers = layers.into_iter().filter(|layer| !layer.is_elsewhere());
                 let layers = layers.map(|layer| layer.blob);
                 Self::Image(std::iter::once(config).chain(layers).collect())
             }
@@ -114,19 +128,45 @@ impl Manifest {
     }
 }
 
-fn entry(listed: Listed) -> Option<Entry> {
-    let platform = listed.platform?;
-    let is_image = !listed.annotations.contains_key(ATTESTATION) && platform.os != "unknown";
-    let variant = platform.variant.map(|variant| format!("/{variant}")).unwrap_or_default();
-    let platform = format!("{}/{}{variant}", platform.os, platform.architecture);
-    is_image.then_some(Entry { manifest: listed.manifest, platform })
+impl Layer {
+    fn is_elsewhere(&self) -> bool {
+        !self.urls.is_empty() && NOT_GIVEN_ON.iter().any(|kind| self.media_type.starts_with(kind))
+    }
 }
 
-/// Whether an image for one platform runs where another one is wanted: `linux/arm64/v8` for
-/// `linux/arm64`, and not the other way round.
+/// An image in an index; what is none, like an attestation, says so.
+fn entry(listed: Listed) -> Option<Entry> {
+    if listed.annotations.contains_key(ATTESTATION) {
+        return None;
+    }
+    let platform = match listed.platform {
+        Some(platform) if platform.os == UNKNOWN => return None,
+        Some(Platform { os, architecture, variant }) => {
+            let variant = variant.filter(|variant| !variant.is_empty());
+            let variant = variant.map(|variant| format!("/{variant}")).unwrap_or_default();
+            format!("{os}/{architecture}{variant}")
+        }
+        None if listed.artifact_type.is_some() => return None,
+        None => UNKNOWN.into(),
+    };
+    Some(Entry { manifest: listed.manifest, platform })
+}
+
+/// Whether an image for one platform runs where another one is wanted: `linux/arm64/v8` is
+/// `linux/arm64`, and `linux/arm/v7` is for a `linux/arm` of which nothing else is said; but
+/// `linux/amd64/v3` does not run on each `linux/amd64`.
 pub fn is_for(platform: &str, wanted: &str) -> bool {
-    let is_same = platform == wanted;
-    is_same || platform.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('/'))
+    let (platform, wanted) = (usual(platform), usual(wanted));
+    platform == wanted || wanted.ends_with("/arm") && platform.starts_with(&format!("{wanted}/"))
+}
+
+/// A platform without the variant that it has anyway (containerd, `platforms.Normalize`).
+fn usual(platform: &str) -> &str {
+    let all = [("arm64", "/v8"), ("amd64", "/v1")];
+    let bare = all.iter().find_map(|(architecture, variant)| {
+        platform.strip_suffix(variant).filter(|rest| rest.ends_with(&format!("/{architecture}")))
+    });
+    bare.unwrap_or(platform)
 }
 
 /// Whether a text is a digest by SHA-256.
@@ -159,20 +199,30 @@ mod tests {
             {"digest": digest('b'), "size": 8,
              "platform": {"os": "linux", "architecture": "arm", "variant": "v7"}},
             of('c', "unknown", "unknown", json!({ATTESTATION: "attestation-manifest"})),
+            {"digest": digest('d'), "size": 9},
+            {"digest": digest('e'), "size": 9, "artifactType": "application/x"},
+            {"digest": digest('f'), "size": 9, "annotations": {ATTESTATION: "x"}},
         ]});
         let Manifest::Index(all) = read(&index).unwrap() else { panic!("an image") };
         let platforms: Vec<&str> = all.iter().map(|entry| &*entry.platform).collect();
-        assert_eq!(platforms, ["linux/amd64", "linux/arm/v7"]);
+        assert_eq!(
+            platforms,
+            ["linux/amd64", "linux/arm/v7", "unknown"],
+            "a platform may be left out"
+        );
     }
 
     #[test]
     fn an_image_has_its_configuration_and_its_layers() {
         let image = json!({"schemaVersion": 2, "config": {"digest": digest('a'), "size": 1},
             "layers": [{"digest": digest('b'), "size": 2},
-                       {"digest": digest('c'), "size": 3, "urls": ["https://elsewhere"]}]});
+                       {"digest": digest('c'), "size": 3, "urls": ["https://elsewhere"],
+                        "mediaType": "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"},
+                       {"digest": digest('d'), "size": 4, "urls": ["https://elsewhere"],
+                        "mediaType": "application/vnd.oci.image.layer.v1.tar+gzip"}]});
         let Manifest::Image(blobs) = read(&image).unwrap() else { panic!("an index") };
         let sizes: Vec<u64> = blobs.iter().map(|blob| blob.size).collect();
-        assert_eq!(sizes, [1, 2], "a foreign layer is in no registry");
+        assert_eq!(sizes, [1, 2, 4], "only a foreign layer may be in no registry");
     }
 
     #[test]
@@ -192,10 +242,23 @@ mod tests {
     }
 
     #[test]
-    fn a_variant_is_more_than_was_wanted_and_never_less() {
-        assert!(is_for("linux/arm64/v8", "linux/arm64"));
-        assert!(!is_for("linux/arm64", "linux/arm64/v8"));
-        assert!(!is_for("linux/arm", "linux/arm64"));
-        assert!(!is_for("linux/arm64", "linux/arm"));
+    fn d2_a_variant_is_for_the_bare_platform_only_where_each_of_these_runs_it() {
+        for (platform, wanted, runs) in [
+            ("linux/arm64/v8", "linux/arm64", true),
+            ("linux/arm64", "linux/arm64/v8", true),
+            ("linux/amd64/v1", "linux/amd64", true),
+            ("linux/arm/v7", "linux/arm", true),
+            ("linux/arm/v7", "linux/arm/v7", true),
+            ("linux/arm", "linux/arm/v7", false),
+            ("linux/arm/v6", "linux/arm/v7", false),
+            ("linux/amd64/v3", "linux/amd64", false),
+            ("linux/amd64", "linux/amd64/v3", false),
+            ("linux/arm64/v9", "linux/arm64", false),
+            ("linux/arm", "linux/arm64", false),
+            ("linux/arm64", "linux/arm", false),
+            ("unknown", "linux/amd64", false),
+        ] {
+            assert_eq!(is_for(platform, wanted), runs, "{platform} where {wanted} is wanted");
+        }
     }
 }
