@@ -268,3 +268,24 @@ fn d2_a_blob_of_which_head_tells_nothing_is_asked_for_by_its_first_byte() {
         assert_eq!(found.0, verdict, "HEAD {head}, GET {get:?}: {}", found.1);
     }
 }
+
+#[test]
+fn d2_a_program_that_fails_to_tell_a_login_is_not_taken_for_one_that_has_none() {
+    let server = Server::new(|request, _| match request.path() {
+        path if path.contains("/blobs/") => (200, String::new(), "{}".into()),
+        _ => (200, String::new(), MANIFEST.into()),
+    });
+    let name = format!("127.0.0.1:{}", server.port);
+    let world = world(&format!("  images: [{name}/acme/shop]\n"));
+    world.write(".docker/config.json", r#"{"credsStore": "test"}"#);
+    let path = format!("{}/bin:{}", world.folder.path().display(), std::env::var("PATH").unwrap());
+    let look = |script: &str| {
+        world.write("bin/docker-credential-test", &format!("#!/bin/sh\n{script}\nexit 1\n"));
+        let program = world.waveoff(&["preflight", "--json", "--version", "v1"]);
+        found(&program.env("PATH", &path).run(), "image")
+    };
+    assert_eq!(look("echo 'credentials not found in native keychain'").0, "pass");
+    let (verdict, why) = look("echo not-to-be-shown; echo 'the keychain is locked' >&2");
+    assert!(verdict == "error" && why.contains("the keychain is locked"), "{verdict}: {why}");
+    assert!(!why.contains("not-to-be-shown"), "{why}");
+}

@@ -14,6 +14,9 @@ use crate::config::values::Secret;
 /// Docker Hub's name in such a file.
 const HUB_KEY: &str = "https://index.docker.io/v1/";
 
+/// How a credential helper says that it has no login.
+const NONE: &str = "credentials not found in native keychain";
+
 /// A login, or where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Login {
@@ -85,6 +88,12 @@ impl Login {
             return Ok(Some(login));
         }
         Ok(file.creds_store.as_ref().map(helper))
+    }
+
+    /// Whether a credential helper says that it has none, which it does by these words (github.com/
+    /// docker/docker-credential-helpers, `credentials/error.go`; Podman and Docker look for them too).
+    pub fn is_unknown(told: &str) -> bool {
+        told.trim_end().to_ascii_lowercase().ends_with(NONE)
     }
 
     /// What a credential helper printed.
@@ -189,6 +198,14 @@ mod tests {
         let token = Login::told(r#"{"ServerURL": "x", "Username": "<token>", "Secret": "t"}"#);
         assert_eq!(token, Ok(Login::Identity(Secret::new("t"))));
         assert!(Login::told("credentials not found").is_err());
+    }
+
+    #[test]
+    fn d2_a_helper_that_fails_has_not_said_that_it_has_no_login() {
+        assert!(Login::is_unknown("credentials not found in native keychain\n"));
+        for failure in ["", "gpg: decryption failed: no secret key", "token has expired"] {
+            assert!(!Login::is_unknown(failure), "{failure}");
+        }
     }
 
     #[test]

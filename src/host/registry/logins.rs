@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use crate::config::values::Argv;
 use crate::decide::image::logins::Login;
+use crate::decide::words::shorten;
 use crate::host::process::{self, CommandSpec, Ran};
 use crate::host::signals::Cancel;
 use crate::host::{env, files};
 
 /// The limit of a program that keeps logins.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Characters of what such a program says that are told.
+const LONGEST: usize = 200;
 
 /// The login for a registry, as Docker and Podman would find it here; none when there is none.
 ///
@@ -60,8 +64,17 @@ fn ask(name: &str, server: &str, cancel: &Cancel) -> Result<Option<Login>, Strin
             let text = String::from_utf8_lossy(&output.stdout);
             Login::told(&text).map(Some).map_err(|why| format!("{program}: {why}"))
         }
-        // It says so when it has none; what it says is not always the same.
-        Ok(Ran::Ended(_)) => Ok(None),
+        Ok(Ran::Ended(output)) => {
+            // Most say it on standard output, some on the other one.
+            let said = [&output.stdout, &output.stderr].map(|said| String::from_utf8_lossy(said));
+            if said.iter().any(|said| Login::is_unknown(said)) {
+                return Ok(None);
+            }
+            // A secret may be on standard output even so.
+            let why = said[1].lines().rfind(|line| !line.trim().is_empty());
+            let why = why.unwrap_or("it does not say why");
+            Err(format!("{program} failed: {}", shorten(why.trim(), LONGEST)))
+        }
         Ok(_) => Err(format!("{program}: no answer within {}s", PATIENCE.as_secs())),
         Err(error) => Err(format!("{program} could not be run: {error}")),
     }
