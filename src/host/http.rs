@@ -1,6 +1,8 @@
 //! HTTP: one request, one bounded answer.
 
 mod address;
+#[cfg(test)]
+mod tests;
 
 use std::io::Read;
 use std::sync::Arc;
@@ -62,6 +64,8 @@ pub struct Client {
     through_proxy: Agent,
     direct: Agent,
     keeps_tls: bool,
+    /// Whoever is asked where this one does not trust the certificate.
+    besides: Option<Box<Self>>,
 }
 
 impl Client {
@@ -98,13 +102,19 @@ impl Client {
             Agent::with_parts(config, DefaultConnector::default(), Names)
         };
         let (through_proxy, direct) = (agent(Proxy::try_from_env()), agent(None));
-        Ok(Self { through_proxy, direct, keeps_tls: false })
+        Ok(Self { through_proxy, direct, keeps_tls: false, besides: None })
     }
 
     /// The same, which no redirect leads from TLS to where there is none.
     #[must_use]
     pub(super) fn keeping_tls(self) -> Self {
         Self { keeps_tls: true, ..self }
+    }
+
+    /// The same, which trusts whom the other one trusts as well.
+    #[must_use]
+    pub(super) fn or(self, other: Self) -> Self {
+        Self { besides: Some(Box::new(other)), ..self }
     }
 
     /// Sends a request and reads the answer; a large one takes the place, and should be looked at
@@ -156,7 +166,12 @@ impl Client {
             if left.is_zero() {
                 return Err((FailureKind::Timeout, "timed out".into()));
             }
-            let response = self.once(request, &uri, &method, with_body, trusted, left)?;
+            let ask = |client: &Self| client.once(request, &uri, &method, with_body, trusted, left);
+            let response = match (ask(self), &self.besides) {
+                // Nothing was asked yet where TLS was not agreed upon.
+                (Err((FailureKind::Tls, _)), Some(other)) => ask(other)?,
+                (answer, _) => answer?,
+            };
             let location = response.headers().get(http::header::LOCATION);
             let status = response.status();
             let followed = |_: &&_| request.redirects && status.is_redirection();

@@ -32,6 +32,8 @@ const SIGN: &str = "sign it by its digest: `cosign sign IMAGE@DIGEST`; what Cosi
                     Cosign 3 finds";
 /// Where signatures are, when they are not beside the image.
 const ELSEWHERE: &str = "COSIGN_REPOSITORY";
+/// The folders with the certificates that programs in Go trust.
+const TRUSTED: &str = "SSL_CERT_DIR";
 /// What is attested, where nobody says it.
 const PROVENANCE: &str = "slsaprovenance1";
 /// How a signature may be stored: as this Cosign does by itself, and in the newer way, which older
@@ -86,7 +88,10 @@ impl Order<'_> {
                     argv.push("--allow-http-registry".into());
                 }
                 argv.push(image.by(&found.digest).to_string());
-                CommandSpec::new(Argv(argv))
+                let mut command = CommandSpec::new(Argv(argv));
+                let folders = found.registry.certificates(env::var(TRUSTED).as_deref());
+                command.env.extend(folders.map(|all| (TRUSTED.to_owned(), Secret::new(all))));
+                command
             };
             match self.verify(subject, &command, login.as_ref()) {
                 Ok(()) => Finding::pass(self.kind, about, self.who()),

@@ -3,6 +3,7 @@
 
 mod access;
 mod logins;
+mod roots;
 
 use std::io::{self, Read, Write};
 use std::sync::Mutex;
@@ -12,7 +13,7 @@ use ureq::http::Uri;
 use ureq::{Body, http};
 
 use super::clock::Moment;
-use super::files::{self, Digester};
+use super::files::Digester;
 use super::http::{Client, Request, Trust, origin};
 use super::signals::Cancel;
 use crate::config::values::Secret;
@@ -21,6 +22,7 @@ use crate::decide::image::manifest::{ACCEPTED, Blob, is_digest};
 use crate::decide::image::reference::{DOCKER_HUB, Reference};
 
 pub use logins::find as find_login;
+use roots::Roots;
 
 /// Bytes of a manifest that are accepted: what registries accept themselves.
 const LARGEST: u64 = 4 << 20;
@@ -32,14 +34,13 @@ const LONG: Duration = Duration::from_secs(30 * 60);
 const TRIES: u32 = 4;
 /// The pause before it is asked again; twice as long each time.
 const PAUSE: Duration = Duration::from_millis(500);
-/// Where Docker keeps the certificates of registries.
-const CERTIFICATES: &str = "/etc/docker/certs.d";
 
 /// A registry, as one user sees it.
 #[derive(Debug)]
 pub struct Registry {
     base: String,
     client: Client,
+    roots: Option<Roots>,
     login: Option<Login>,
     /// What was granted, by what it was asked for.
     tokens: Mutex<Vec<(String, Secret)>>,
@@ -79,10 +80,22 @@ impl Registry {
     ) -> Result<Self, String> {
         let host = if name == DOCKER_HUB { "registry-1.docker.io" } else { name };
         let scheme = if is_plain(name, plain) { "http" } else { "https" };
-        let ca = files::read(format!("{CERTIFICATES}/{host}/ca.crt")).ok();
-        let client = Client::accepting(&Trust { ca, insecure: false }, "identity")?.keeping_tls();
+        let roots = Roots::of(host)?;
+        let client = |ca| Client::accepting(&Trust { ca, insecure: false }, "identity");
+        // Its blobs and its tokens may be with somebody whom everybody trusts, as Docker does too.
+        let client = match &roots {
+            Some(roots) => client(Some(roots.pem.clone()))?.or(client(None)?),
+            None => client(None)?,
+        };
+        let client = client.keeping_tls();
         let (base, cancel) = (format!("{scheme}://{host}/v2/"), cancel.clone());
-        Ok(Self { base, client, login, tokens: Mutex::default(), cancel })
+        Ok(Self { base, client, roots, login, tokens: Mutex::default(), cancel })
+    }
+
+    /// Where a program in Go is to look for certificates, to trust whom we trust; none when it does
+    /// so anyway. What is given are the folders in which it would look.
+    pub fn certificates(&self, given: Option<&str>) -> Option<String> {
+        self.roots.as_ref().map(|roots| roots.besides(given))
     }
 
     /// The login that it is asked with.
