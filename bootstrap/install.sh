@@ -84,7 +84,8 @@ choose_platform() {
     Linux) platform=$arch-unknown-linux-musl ;;
     macOS | Darwin) platform=$arch-apple-darwin ;;
     Windows | MINGW* | MSYS* | CYGWIN*)
-      fail 2 "waveoff has no program for Windows yet" "run this job on ubuntu-latest, or in WSL"
+      fail 2 "this shell has no program for Windows" \
+        "run this job on ubuntu-latest, or in WSL; bootstrap/run.ps1 has some of the programs"
       ;;
     *) platform=$arch-$system ;;
   esac

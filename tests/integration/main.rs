@@ -17,6 +17,7 @@ mod booted;
 mod bootstrap;
 mod bootstrap_hostile;
 mod bootstrap_release;
+mod bootstrap_windows;
 mod bootstrap_world;
 mod capture;
 mod compose;
