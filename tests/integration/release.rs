@@ -11,8 +11,12 @@ use tempfile::TempDir;
 use crate::bootstrap_world::{sha256, stderr, stdout};
 use crate::parts::part;
 
-const TARGETS: [&str; 3] =
-    ["aarch64-apple-darwin", "aarch64-unknown-linux-musl", "x86_64-unknown-linux-musl"];
+const TARGETS: [&str; 4] = [
+    "aarch64-apple-darwin",
+    "aarch64-unknown-linux-musl",
+    "x86_64-unknown-linux-musl",
+    "x86_64-pc-windows-msvc",
+];
 const PROGRAMS: [&str; 5] =
     ["evaluate-rollback", "notify-incident", "smoke-test", "wait-healthy", "waveoff"];
 
@@ -25,8 +29,9 @@ impl Checkout {
         let folder = tempfile::Builder::new().prefix("a b ").tempdir().unwrap();
         let checkout = Self(folder);
         let files = ["LICENSE-APACHE", "LICENSE-MIT", "README.md", "Cargo.toml", "scripts/release"];
-        let bootstrap = ["install.sh", "obtain.sh", "run.sh", "VERSION", "REPOSITORY", "MANIFEST"];
-        let bootstrap = bootstrap.map(|name| format!("bootstrap/{name}"));
+        let bootstrap = fs::read_dir(root.join("bootstrap")).unwrap().map(|entry| {
+            format!("bootstrap/{}", entry.unwrap().file_name().into_string().unwrap())
+        });
         let programs = PROGRAMS.map(|name| format!("src/bin/{name}.rs"));
         let all = files.map(str::to_owned).into_iter().chain(bootstrap).chain(programs);
         for name in all {
@@ -34,10 +39,12 @@ impl Checkout {
             fs::create_dir_all(to.parent().unwrap()).unwrap();
             fs::copy(root.join(&name), to).unwrap();
         }
-        for (target, name) in TARGETS.iter().flat_map(|t| PROGRAMS.map(|name| (t, name))) {
-            let file = checkout.path(&format!("dist/programs/{target}/{name}"));
-            fs::create_dir_all(file.parent().unwrap()).unwrap();
-            fs::write(file, program(target, name)).unwrap();
+        for target in TARGETS {
+            for (name, file) in built(target) {
+                let file = checkout.path(&format!("dist/programs/{target}/{file}"));
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, program(target, name)).unwrap();
+            }
         }
         checkout
     }
@@ -66,6 +73,13 @@ impl Checkout {
     }
 }
 
+/// The programs that there are for a platform, and their files.
+fn built(target: &str) -> Vec<(&'static str, String)> {
+    let windows = target.contains("windows");
+    let names = PROGRAMS.into_iter().filter(|name| !windows || *name != "waveoff");
+    names.map(|name| (name, format!("{name}{}", if windows { ".exe" } else { "" }))).collect()
+}
+
 fn program(target: &str, name: &str) -> String {
     format!("#!/bin/sh\n# {target}\necho {name} 1.2.3\n")
 }
@@ -88,7 +102,7 @@ fn c4_the_same_programs_make_the_same_release() {
     fs::File::open(&file).unwrap().set_modified(std::time::SystemTime::UNIX_EPOCH).unwrap();
     stdout(&other.release(&["pack", "dist"]));
     let (one, other) = (one.assets(), other.assets());
-    assert_eq!(one.len(), 3 * (5 * 2 + 1) + 1);
+    assert_eq!(one.len(), 3 * (5 * 2 + 1) + (4 + 1) + 1);
     for (one, other) in one.iter().zip(&other) {
         assert!(one == other, "{} differs", one.0);
     }
@@ -129,9 +143,10 @@ fn c4_the_manifest_has_the_digest_of_every_program_and_archive() {
     stdout(&checkout.release(&["pack", "dist"]));
     stdout(&checkout.release(&["sums", "dist"]));
     let manifest = checkout.read("dist/assets/MANIFEST");
-    assert_eq!(manifest.lines().filter(|line| !line.starts_with('#')).count(), 3 * 5 * 3);
+    let lines = manifest.lines().filter(|line| !line.starts_with('#'));
+    assert_eq!(lines.count(), 3 * 5 * 3 + 4 * 2);
     let asset = |name: &str| fs::read(checkout.path(&format!("dist/assets/{name}"))).unwrap();
-    for target in TARGETS {
+    for target in &TARGETS[..3] {
         let line = format!("{}  {target}/waveoff\n", sha256(program(target, "waveoff").as_bytes()));
         assert!(manifest.contains(&line), "{line} is not in {manifest}");
         for kind in ["xz", "gz"] {
@@ -176,6 +191,43 @@ fn c4_what_is_packed_is_what_the_bootstrap_installs() {
     command.env("RUNNER_ARCH", "X64").env("WAVEOFF_BIN_DIR", &gap);
     let found = stdout(&command.output().unwrap());
     assert!(found.ends_with(&format!("gap/{}/waveoff", TARGETS[2])), "{found}");
+}
+
+/// PowerShell may not be here: the names that its scripts make of their variables are read there.
+#[test]
+fn c4_what_is_packed_for_windows_has_the_names_that_its_bootstrap_asks_for() {
+    if !can_pack() {
+        return;
+    }
+    let checkout = Checkout::new();
+    stdout(&checkout.release(&["pack", "dist"]));
+    let target = TARGETS[3];
+    let names = stdout(&checkout.release(&["programs", target]));
+    assert_eq!(names.lines().collect::<Vec<_>>(), PROGRAMS[..4]);
+    let scripts = checkout.read("bootstrap/install.ps1") + &checkout.read("bootstrap/obtain.ps1");
+    assert!(scripts.contains(&format!("$platform = '{target}'\n")));
+    let said = |template: &str, name: &str| {
+        assert!(scripts.contains(&format!("\"{template}\"")), "{template}");
+        template.replace("$platform", target).replace("$Name", name).replace("$version", "1.2.3")
+    };
+    let manifest = checkout.read("dist/assets/MANIFEST");
+    for name in names.lines() {
+        let asset = said("v$version/$Name-$platform.exe.gz", name);
+        let asset = asset.strip_prefix("v1.2.3/").unwrap();
+        let packed = fs::read(checkout.path(&format!("dist/assets/{asset}"))).unwrap();
+        let program = program(target, name);
+        for (content, entry) in [
+            (program.as_bytes(), said("$platform/$Name.exe", name)),
+            (&packed, said("$platform/$Name.exe.gz", name)),
+        ] {
+            let line = format!("{}  {entry}\n", sha256(content));
+            assert!(manifest.contains(&line), "{line} is not in {manifest}");
+        }
+        let mut opened = String::new();
+        let mut archive = flate2::read::GzDecoder::new(packed.as_slice());
+        std::io::Read::read_to_string(&mut archive, &mut opened).unwrap();
+        assert_eq!(opened, program);
+    }
 }
 
 #[test]
