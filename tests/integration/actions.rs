@@ -41,15 +41,21 @@ const HAND_WRITTEN: [&str; 2] = ["image", "pipeline"];
 /// Verbs that do not talk to GitHub.
 const OBSERVERS: [&str; 2] = ["wait-healthy", "smoke-test"];
 
-/// Where there are programs.
+/// Programs that run on Windows, too, by PowerShell.
+const ON_WINDOWS: [&str; 4] =
+    ["wait-healthy", "smoke-test", "evaluate-rollback", "notify-incident"];
+
+/// Where there is a `sh`.
 const ELSEWHERE: &str = "runner.os != 'Windows'";
+
+const WINDOWS: &str = "runner.os == 'Windows'";
 
 /// `sh` may be missing there, or be another system's.
 const NOT_ON_WINDOWS: &str = "    - name: Windows
       if: runner.os == 'Windows'
       shell: pwsh
       run: |
-        Write-Output '::error title=waveoff::waveoff has no program for Windows yet: run this job on ubuntu-latest'
+        Write-Output '::error title=waveoff::this action has no program for Windows: run this job on ubuntu-latest'
         exit 2
 ";
 
@@ -91,33 +97,46 @@ impl Action {
                 quoted(&description(arg)),
             );
         }
+        let windows = ON_WINDOWS.contains(words);
         text.push_str("outputs:\n");
         for output in COMMON_OUTPUTS.iter().chain(verb.outputs) {
             let name = output.name;
-            let _ = write!(
-                text,
-                "  {name}:\n    description: {}\n    value: ${{{{ steps.run.outputs.{name} }}}}\n",
-                quoted(output.about),
-            );
-        }
-        let _ = write!(
-            text,
-            "runs:\n  using: composite\n  steps:\n{NOT_ON_WINDOWS}    \
-             - name: {}\n      id: run\n      if: {}\n      shell: sh\n      env:\n        \
-             WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{}      \
-             run: exec sh \"$GITHUB_ACTION_PATH/../../bootstrap/run.sh\" {words}\n",
-            quoted(verb.action),
-            // The caller's step says when; act would skip this one after a cancellation all the
-            // same. What is to be deployed is never begun then.
-            if verb.name == "deploy" {
-                ELSEWHERE.to_owned()
+            let from = if windows {
+                format!("steps.run.outputs.{name} || steps.windows.outputs.{name}")
             } else {
-                format!("always() && {ELSEWHERE}")
-            },
-            // What only looks at a service is given no token.
-            if OBSERVERS.contains(&verb.name) { "" } else { TOKEN },
-        );
+                format!("steps.run.outputs.{name}")
+            };
+            let about = quoted(output.about);
+            let _ =
+                write!(text, "  {name}:\n    description: {about}\n    value: ${{{{ {from} }}}}\n");
+        }
+        text.push_str("runs:\n  using: composite\n  steps:\n");
+        if !windows {
+            text.push_str(NOT_ON_WINDOWS);
+        }
+        text += &self.step("run", ELSEWHERE, "sh", "exec sh \"$GITHUB_ACTION_PATH", "sh");
+        if windows {
+            text += &self.step("windows", WINDOWS, "pwsh", "'& \"$env:GITHUB_ACTION_PATH", "ps1");
+        }
         text
+    }
+
+    /// What runs the program: the inputs are in the environment, and never in a shell's text.
+    fn step(&self, id: &str, place: &str, shell: &str, call: &str, suffix: &str) -> String {
+        let Self { words, verb } = self;
+        // The caller's step says when; act would skip this one after a cancellation all the same.
+        // What is to be deployed is never begun then.
+        let always = if verb.name == "deploy" { "" } else { "always() && " };
+        // What only looks at a service is given no token.
+        let token = if OBSERVERS.contains(&verb.name) { "" } else { TOKEN };
+        // A command that begins with & has to be quoted in YAML.
+        let quote = if call.starts_with('\'') { "'" } else { "" };
+        format!(
+            "    - name: {}\n      id: {id}\n      if: {always}{place}\n      shell: {shell}\n      \
+             env:\n        WAVEOFF_INPUTS: ${{{{ toJSON(inputs) }}}}\n{token}      \
+             run: {call}/../../bootstrap/run.{suffix}\" {words}{quote}\n",
+            quoted(verb.action),
+        )
     }
 }
 
