@@ -15,7 +15,7 @@ use crate::decide::observation::CommandOutput;
 
 use group::signal_group;
 pub(in crate::host) use group::stat;
-pub use group::{Started, is_alive, read_pid, read_pid_file, stop, stop_remains};
+pub use group::{Started, environment, is_alive, read_pid, read_pid_file, stop, stop_remains};
 
 /// Output that is kept of each stream: its end.
 const KEPT: usize = 64 << 10;

@@ -53,7 +53,7 @@ impl World {
         let ids = files::names("/proc").unwrap();
         let ids = ids.iter().filter_map(|name| name.parse::<u32>().ok());
         ids.filter(|pid| process::is_alive(Started { pid: *pid, ticks: None }))
-            .filter_map(|pid| files::read(format!("/proc/{pid}/environ")).ok())
+            .map(process::environment)
             .filter(|all| all.split(|b| *b == 0).any(|one| one == mark.as_bytes()))
             .count()
     }
@@ -243,6 +243,16 @@ fn d11_a_start_after_one_that_was_broken_off_ends_with_one_process() {
     world.start("v3");
     assert_eq!(world.count(), 1);
     assert!(!process::is_alive(before), "the same version is started again");
+}
+
+#[test]
+fn d11_a_process_that_becomes_another_program_is_known_all_the_time() {
+    let world = world(spec(&["sh", "-c", "exec sh -c \"$0\" \"$0\"", "exec sh -c \"$0\" \"$0\""]));
+    world.platform.begin(&forward(&release("v1"))).unwrap();
+    let (started, _) = world.platform.alive().unwrap();
+    for _ in 0..2000 {
+        assert!(!process::environment(started.pid).is_empty());
+    }
 }
 
 #[test]

@@ -12,6 +12,10 @@ use super::TICK;
 /// The time in which the kernel ends what was killed.
 const KILLING: Duration = Duration::from_secs(5);
 
+/// How often, and after which pause, a process is asked again that is becoming another program.
+const EXCHANGES: u32 = 50;
+const EXCHANGE: Duration = Duration::from_millis(1);
+
 /// A program that goes on after us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Started {
@@ -131,10 +135,24 @@ fn remains(process: Started, file: &str) -> bool {
     }
     let mark = format!("{}={file}", super::KEPT_IN);
     let is_ours = |pid: u32| {
-        let environ = files::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environ.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
+        environment(pid).split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     };
     members(process.pid).iter().any(|(pid, ticks)| *ticks >= known && is_ours(*pid))
+}
+
+/// The environment that a process was started with, as the kernel has it; empty when it is gone. It
+/// is empty for a moment, too, while one program takes the place of another (`execve`).
+pub fn environment(pid: u32) -> Vec<u8> {
+    let nobody = Cancel::default();
+    for _ in 0..EXCHANGES {
+        let found = files::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        // What has no program is the kernel's own.
+        if !found.is_empty() || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
+            return found;
+        }
+        nobody.sleep(EXCHANGE);
+    }
+    Vec::new()
 }
 
 /// What the kernel says of a process.
