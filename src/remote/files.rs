@@ -26,8 +26,9 @@ pub(super) fn named(
     let lone = transaction.platform.iter().map(|platform| (None, platform));
     let several = transaction.components.iter().flat_map(|list| &list.0);
     let several = several.map(|one| (Some(one.name.as_str()), &one.platform));
-    // Of releases, only one that is deployed travels.
-    let version = wanted.args["version"].as_str().filter(|_| wanted.verb == "deploy");
+    // Of releases, only one travels that is deployed, or that it is looked at whether it could be.
+    let is_new = matches!(wanted.verb, "deploy" | "preflight");
+    let version = wanted.args["version"].as_str().filter(|_| is_new);
     for (component, platform) in lone.chain(several) {
         all.extend(match platform {
             PlatformSpec::Compose(own) => of_compose(own, folder),
@@ -89,6 +90,10 @@ mod tests {
     use super::*;
 
     fn travelling(config: &str, there: &[&str], version: &str) -> String {
+        travelling_for("deploy", config, there, version)
+    }
+
+    fn travelling_for(verb: &'static str, config: &str, there: &[&str], version: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         for name in there {
             files::replace(folder.path().join(name), b"x").unwrap();
@@ -97,7 +102,7 @@ mod tests {
         let loaded = crate::config::parse("waveoff.yml", &config, |_| None).unwrap();
         let spec = loaded.remote().unwrap();
         let wanted = Wanted {
-            verb: "deploy",
+            verb,
             begins: true,
             args: serde_json::json!({ "version": version }),
             host: "ssh://vm".parse().unwrap(),
@@ -126,6 +131,8 @@ mod tests {
         let there = ["dist/SHA256SUMS", "dist/shop-v2.tar.sha256", "dist/shop-v1.tar"];
         let all = "dist/shop-v2.tar dist/shop-v2.tar.sha256 dist/SHA256SUMS";
         assert_eq!(travelling(local, &there, "v2"), all);
+        assert_eq!(travelling_for("preflight", local, &there, "v2"), all, "it is looked at there");
+        assert_eq!(travelling_for("rollback", local, &there, "v2"), "", "what comes back is there");
         let far = local.replace("dist/shop", "https://example.com/shop");
         assert_eq!(travelling(&far, &[], "v2"), "");
     }
