@@ -1,7 +1,8 @@
 //! Processes that go on after us, and the groups that they lead: found again, asked whether they
 //! live, ended.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use super::super::clock::Moment;
@@ -13,8 +14,10 @@ use super::TICK;
 const KILLING: Duration = Duration::from_secs(5);
 
 /// How often, and after which pause, a process is asked again that is becoming another program.
-const EXCHANGES: u32 = 50;
+const EXCHANGES: u32 = 200;
 const EXCHANGE: Duration = Duration::from_millis(1);
+/// The size of an environment, in bytes, that is tried first.
+const ENVIRONMENT: usize = 64 << 10;
 
 /// A program that goes on after us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +148,7 @@ fn remains(process: Started, file: &str) -> bool {
 pub fn environment(pid: u32) -> Vec<u8> {
     let nobody = Cancel::default();
     for _ in 0..EXCHANGES {
-        let found = files::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        let found = read_at_once(&format!("/proc/{pid}/environ")).unwrap_or_default();
         // What has no program is the kernel's own.
         if !found.is_empty() || std::fs::read_link(format!("/proc/{pid}/exe")).is_err() {
             return found;
@@ -153,6 +156,20 @@ pub fn environment(pid: u32) -> Vec<u8> {
         nobody.sleep(EXCHANGE);
     }
     Vec::new()
+}
+
+/// Reads by one call: between two of them the program that is asked for may be gone, and what was
+/// read is a piece that looks whole.
+fn read_at_once(path: &str) -> io::Result<Vec<u8>> {
+    let mut bytes = vec![0; ENVIRONMENT];
+    loop {
+        let read = File::open(path)?.read(&mut bytes)?;
+        if read < bytes.len() {
+            bytes.truncate(read);
+            return Ok(bytes);
+        }
+        bytes.resize(2 * read, 0);
+    }
 }
 
 /// What the kernel says of a process.
