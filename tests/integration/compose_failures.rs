@@ -66,7 +66,7 @@ fn runs(shop: &ComposeWorld) -> [String; 2] {
 
 #[test]
 fn d3_a_bad_release_leaves_the_old_one_with_its_images_and_environment() {
-    let Some(shop) = with_v1("bad", "5s") else { return };
+    let Some(shop) = with_v1("bad", "10s") else { return };
     let (before, names, shared) = (runs(&shop), shop.all_containers(), shop.container("db"));
     assert!(before[0].contains("GREETING=old") && before[0].contains("@sha256:"), "{before:?}");
     greet(&shop, "new");

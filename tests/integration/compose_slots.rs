@@ -16,11 +16,11 @@ use crate::load;
 /// Requests a second that are sent while a release is deployed.
 const RATE: &str = "40";
 /// The longest time that a slot which had the traffic, and died, may still have it, in milliseconds.
-const OUTAGE: f64 = 2_000.0;
+const OUTAGE: f64 = 3_000.0;
 
-/// The shop in slots with v1 live, and a watch that sees a release which dies after three seconds.
+/// The shop in slots with v1 live, and a watch that sees a release which dies after six seconds.
 fn with_v1(name: &str) -> Option<(ComposeWorld, [u16; 2], Router)> {
-    let (shop, ports, router) = in_slots(Engine::docker()?, name, "6s")?;
+    let (shop, ports, router) = in_slots(Engine::docker()?, name, "10s")?;
     let file = shop.read("compose.yml").replace("stop_grace_period: 5s", "stop_grace_period: 1s");
     shop.world.write("compose.yml", &file);
     // The first one needs no watching.

@@ -28,8 +28,8 @@ pub(crate) const VERSIONS: [(&str, &str); 13] = [
     ("v3", ""),
     // Ends with 1 at the start, after a line of log.
     ("crash", "exit-at-start"),
-    // Is well for three seconds, and ends with 134.
-    ("dies-late", "crash-after=3"),
+    // Is well for six seconds, and ends with 134.
+    ("dies-late", "crash-after=6"),
     // Takes no notice of SIGTERM.
     ("deaf", "deaf"),
     // Runs, and says that it is not well.
