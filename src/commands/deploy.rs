@@ -5,10 +5,11 @@ use serde::{Deserialize, Serialize};
 
 use super::engine::{Engine, Task};
 use super::fleet::Fleet;
+use super::named::ReleaseArgs;
 use super::preflight::{Clearance, Given, Images, Preflight, refuse_moved};
 use super::site::{Site, SiteArgs, live_of};
 use super::transact::Keeping;
-use super::{Departure, Output, Session, Verb, Yonder, confirm, ending, follow, named, transact};
+use super::{Departure, Output, Session, Verb, Yonder, confirm, ending, follow, transact};
 use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
@@ -29,15 +30,9 @@ use crate::report::v1::{Report, Step};
 /// Arguments of `deploy`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Deploy {
-    /// The version to deploy
-    #[arg(long, value_name = "VERSION")]
-    version: Option<String>,
-    /// Its commit [default: the run's, when a push or a tag of that name made the run]
-    #[arg(long, value_name = "SHA")]
-    sha: Option<String>,
-    /// A digest or checksum of what is deployed; several with commas [repeatable]
-    #[arg(long, value_name = "DIGEST", value_delimiter = ',')]
-    digest: Vec<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    of: ReleaseArgs,
     /// Print what would be done, and change nothing
     #[arg(long)]
     dry_run: bool,
@@ -125,13 +120,12 @@ Examples:
 
     fn depart(mut self, yonder: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
         // What the job says of the commit, and a report in a file, are here.
-        self.sha = self.release()?.sha;
+        self.of.depart()?;
         self.confirm = self.confirm.as_deref().map(confirm::inline).transpose()?;
         if self.no_preflight || self.confirm.is_some() {
             return Ok(Departure::Goes(self));
         }
-        let release = (&self.version, &self.sha, &*self.digest);
-        let preflight = Preflight::of_deployment(release, &self.given, &self.site, self.force);
+        let preflight = Preflight::of_deployment(&self.of, &self.given, &self.site, self.force);
         match preflight.before_leaving(yonder)? {
             Clearance::Refused(report) => Ok(Departure::Stays(report)),
             Clearance::Given { images, vouched } => {
@@ -142,7 +136,7 @@ Examples:
     }
 
     fn run(mut self, session: &Session) -> anyhow::Result<Report> {
-        let release = self.release()?;
+        let release = self.of.release()?;
         let site = self.site.open(session)?;
         // What can be refused is refused here, where it costs nothing and nobody waits in line.
         if self.confirm.is_some() && self.dry_run {
@@ -175,13 +169,13 @@ impl Deploy {
     /// What it does, for whoever waits behind it.
     pub(super) fn doing(&self) -> String {
         let word = if self.confirm.is_some() { "confirm" } else { "deploy" };
-        format!("{word} {}", self.version.as_deref().unwrap_or_default())
+        format!("{word} {}", self.of.version.as_deref().unwrap_or_default())
     }
 
     /// Does it, with the lock.
     pub(super) fn perform(&self, engine: &Engine<'_>) -> anyhow::Result<Report> {
         let Engine { session, site, .. } = engine;
-        let release = self.release()?;
+        let release = self.of.release()?;
         if let Some(report) = &self.confirm {
             return confirm::perform(engine, &release, report);
         }
@@ -221,11 +215,7 @@ impl Deploy {
         self.looked_at.extend(images.digests);
         self.vouched.extend(vouched);
         let told = site.parts.tells_digests().then(|| self.looked_at.clone());
-        for image in images.fetched.into_iter().chain(told.into_iter().flatten()) {
-            if !self.digest.contains(&image) {
-                self.digest.push(image);
-            }
-        }
+        self.of.pin(images.fetched.into_iter().chain(told.into_iter().flatten()));
     }
 
     /// What must be in place, where somebody wrote down what that is.
@@ -248,15 +238,6 @@ impl Deploy {
 
     fn keeping(&self) -> Keeping {
         Keeping { forensics: !self.no_forensics, ..Keeping::USUAL }
-    }
-
-    fn release(&self) -> anyhow::Result<Release> {
-        let version = self.version.as_deref().ok_or_else(|| {
-            Fault::usage("no version was given")
-                .hint("say what is deployed: --version v1.4.0, or `version: ${{ github.sha }}`")
-        })?;
-        let sha = self.sha.clone().or_else(|| named::known_sha(version));
-        named::release("", version, sha, &self.digest)
     }
 
     fn refuse_older(

@@ -1,10 +1,60 @@
 //! A release as flags name it.
 
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
 use crate::actions;
 use crate::decide::history::Release;
 use crate::decide::naming::Version;
 use crate::exit::Fault;
 use crate::host::env;
+
+/// The release that a verb is about.
+#[derive(Debug, Clone, Args, Serialize, Deserialize)]
+pub(super) struct ReleaseArgs {
+    /// The version to deploy
+    #[arg(long, value_name = "VERSION")]
+    pub(super) version: Option<String>,
+    /// Its commit [default: the run's, when a push or a tag of that name made the run]
+    #[arg(long, value_name = "SHA")]
+    sha: Option<String>,
+    /// A digest or checksum of the release; several with commas [repeatable]
+    #[arg(long, value_name = "DIGEST", value_delimiter = ',')]
+    digest: Vec<String>,
+}
+
+impl ReleaseArgs {
+    /// The release.
+    ///
+    /// # Errors
+    /// When there is no version, or something that is none.
+    pub(super) fn release(&self) -> anyhow::Result<Release> {
+        let version = self.version.as_deref().ok_or_else(|| {
+            Fault::usage("no version was given")
+                .hint("say which release: --version v1.4.0, or `version: ${{ github.sha }}`")
+        })?;
+        let sha = self.sha.clone().or_else(|| known_sha(version));
+        release("", version, sha, &self.digest)
+    }
+
+    /// With what only this job knows of the release, for another machine.
+    ///
+    /// # Errors
+    /// As for [`release`](Self::release).
+    pub(super) fn depart(&mut self) -> anyhow::Result<()> {
+        self.sha = self.release()?.sha;
+        Ok(())
+    }
+
+    /// The release is exactly these images, too.
+    pub(super) fn pin(&mut self, images: impl IntoIterator<Item = String>) {
+        for image in images {
+            if !self.digest.contains(&image) {
+                self.digest.push(image);
+            }
+        }
+    }
+}
 
 /// A release as flags name it; `prefix` is what stands before their usual names.
 pub(super) fn release(
@@ -30,7 +80,7 @@ pub(super) fn release(
 }
 
 /// The commit of the run, where it is certainly the version's.
-pub(super) fn known_sha(version: &str) -> Option<String> {
+fn known_sha(version: &str) -> Option<String> {
     if version.len() == 40 && is_sha(version) {
         return Some(version.into());
     }

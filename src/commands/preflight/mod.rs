@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 use self::ground::Ground;
 pub(super) use self::ground::Purpose;
 pub(super) use self::wanted::refuse_moved;
+use super::named::ReleaseArgs;
 use super::site::{Site, SiteArgs};
-use super::{Departure, Output, Session, Verb, Yonder, ending, named, output};
+use super::{Departure, Output, Session, Verb, Yonder, ending, output};
 use crate::checks;
 use crate::config::preflight::{Kind, PreflightSpec};
 use crate::decide::history::Release;
@@ -26,15 +27,9 @@ use crate::report::v1::{Check, Report};
 /// Arguments of `preflight`.
 #[derive(Debug, Clone, Args, Serialize, Deserialize)]
 pub struct Preflight {
-    /// The version that would be deployed
-    #[arg(long, value_name = "VERSION")]
-    version: Option<String>,
-    /// Its commit [default: the run's, when a push or a tag of that name made the run]
-    #[arg(long, value_name = "SHA")]
-    sha: Option<String>,
-    /// A digest or checksum of what would be deployed; several with commas [repeatable]
-    #[arg(long, value_name = "DIGEST", value_delimiter = ',')]
-    digest: Vec<String>,
+    #[command(flatten)]
+    #[serde(flatten)]
+    of: ReleaseArgs,
     #[command(flatten)]
     given: Given,
     #[command(flatten)]
@@ -79,7 +74,7 @@ Examples:
 ";
 
     fn depart(mut self, _: &Yonder<'_>) -> anyhow::Result<Departure<Self>> {
-        self.sha = self.release()?.sha;
+        self.of.depart()?;
         Ok(Departure::Goes(self))
     }
 
@@ -90,7 +85,7 @@ Examples:
     }
 
     fn run(self, session: &Session) -> anyhow::Result<Report> {
-        let release = self.release()?;
+        let release = self.of.release()?;
         let site = self.site.open(session)?;
         let (checks, images) = self.given.look(session, &site, &release, self.purpose)?;
         let mut report = conclude(session, checks, &images);
@@ -107,30 +102,17 @@ pub(super) const LISTS: [&str; 2] = ["digests", "images"];
 impl Preflight {
     /// The one that a deployment begins with.
     pub(super) fn of_deployment(
-        release: (&Option<String>, &Option<String>, &[String]),
+        of: &ReleaseArgs,
         given: &Given,
         site: &SiteArgs,
         force: bool,
     ) -> Self {
-        let (version, sha, digest) = release;
         Self {
-            version: version.clone(),
-            sha: sha.clone(),
-            digest: digest.to_vec(),
+            of: of.clone(),
             given: given.clone(),
             site: site.clone(),
             purpose: Purpose::of_deployment(force),
         }
-    }
-
-    fn release(&self) -> anyhow::Result<Release> {
-        let version = self.version.as_deref().ok_or_else(|| {
-            Fault::usage("no version was given").hint(
-                "say what would be deployed: --version v1.4.0, or `version: ${{ github.sha }}`",
-            )
-        })?;
-        let sha = self.sha.clone().or_else(|| named::known_sha(version));
-        named::release("", version, sha, &self.digest)
     }
 }
 
@@ -142,7 +124,7 @@ impl Preflight {
             self.given.refuse_idle()?;
             return Ok(Clearance::default());
         };
-        let release = self.release()?;
+        let release = self.of.release()?;
         let (scope, _) = self.site.place(Some(&loaded.config))?;
         let mut report = yonder.ask(Self::NAME, false, serde_json::to_value(self)?)?;
         let images = self.add_our_half(session, &spec, &mut report)?;
@@ -156,7 +138,7 @@ impl Preflight {
         spec: &PreflightSpec,
         report: &mut Report,
     ) -> anyhow::Result<Images> {
-        let release = self.release()?;
+        let release = self.of.release()?;
         let told = report.outputs.get("images").map(String::as_str).unwrap_or_default();
         let subject = self.given.subject(session, spec, &release, wanted::told(told))?;
         let images = Images::of(&subject, &[]);
