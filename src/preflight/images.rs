@@ -73,6 +73,14 @@ pub enum Missing {
     Bad(Verdict, String, String),
 }
 
+#[cfg(test)]
+impl Looked {
+    /// What was not found.
+    pub fn missing(image: Reference, missing: Missing) -> Self {
+        Self { image, is_login_given: false, found: Err(missing) }
+    }
+}
+
 impl Found {
     /// All digests by which it may be called: its own, and those of its platforms.
     pub fn digests(&self) -> impl Iterator<Item = &str> {

@@ -290,10 +290,7 @@ mod tests {
         for (found, words) in
             [(Missing::OnlyHere, "this machine has it"), (not_found, "the image was not found")]
         {
-            let with = |reference: &str| {
-                let (image, found) = (reference.parse().unwrap(), Err(found.clone()));
-                Looked { image, is_login_given: false, found }
-            };
+            let with = |reference: &str| Looked::missing(reference.parse().unwrap(), found.clone());
             let bare = with("db:17");
             let told = uncovered(&bare, &image(&bare), &scans).unwrap();
             expect(&told, Verdict::Inconclusive, words);

@@ -255,14 +255,47 @@ fn d2_by_force_it_is_deployed_without_a_way_back_and_with_everything_else() {
     let (version, given) = (["--version", "v1"], ["--sign-off", "review=anna"]);
     let deploy = |more: &[&str]| world.waveoff(&[&["deploy"], &version[..], more].concat()).run();
     assert_eq!(deploy(&given).code, Some(11), "a way back was asked for");
-    let config = process_config() + "preflight: { sign-offs: [review] }\n";
-    let world = World::with(&config);
+    let config = process_config().replace("\"${SHOP}\", --port", "\"./{{version}}\", --port");
+    let world = World::with(&(config + "preflight: { sign-offs: [review] }\n"));
+    for version in ["v1", "v3"] {
+        world.write(version, "#!/bin/sh\nexec \"$SHOP\" \"$@\"\n");
+    }
     world.deploy("v1").args(given).run().expect_code(0);
     assert!(world.report()["steps"].to_string().contains("sign-offs: review: by anna"));
-    // Nothing starts what is to come back.
-    world.write("waveoff.yml", &config.replace("\"${SHOP}\", --port", "./gone, --port"));
-    let ran = world.waveoff(&["deploy", "--force", "--version", "v3"]).args(given).run();
-    assert!(!ran.stdout.contains("fail    rollback-target"), "{}", ran.stdout);
     let ran = world.deploy("v3").args(["--no-preflight"]).args(given).run().expect_code(2);
     assert!(ran.stderr.contains("--no-preflight"), "{}", ran.stderr);
+    // Nothing starts what is to come back.
+    std::fs::remove_file(world.folder.path().join("v1")).unwrap();
+    let ran = world.deploy("v3").args(given).run().expect_code(10);
+    assert!(ran.stdout.contains("fail    rollback-target: v1"), "{}", ran.stdout);
+    let ran = world.deploy("v3").args(["--force"]).run().expect_code(10);
+    for words in ["fail    sign-offs: review", "warning rollback-target: v1"] {
+        assert!(ran.stdout.contains(words), "{words}: {}", ran.stdout);
+    }
+    assert_eq!(world.version().as_deref(), Some("v1"));
+    world.deploy("v3").args(["--force"]).args(given).run().expect_code(0);
+    assert_eq!(world.version().as_deref(), Some("v3"));
+}
+
+#[test]
+fn d2_of_images_that_others_built_only_what_they_are_is_looked_at() {
+    let Some(registry) = Registry::start() else { return };
+    let image = oci::push(&registry, "acme/shop", "v1", &BOTH);
+    oci::push(&registry, "others/proxy", "v1", &BOTH[..1]);
+    registry.tag("acme/shop", "v1", SHA);
+    let name = registry.name();
+    let spec = format!(
+        "  images: [{name}/acme/shop, {name}/others/proxy]\n  commit-tag: \"{{{{sha}}}}\"\n  \
+         scan: {{ reports: [trivy.json] }}\n  platforms: [linux/amd64, linux/arm64]\n"
+    );
+    let look = |more: &str| {
+        let world = world(&format!("{spec}{more}"));
+        world.write("trivy.json", &scan(&image, &format!("{name}/acme/shop"), "LOW"));
+        let ran = preflight(&world, &["--sha", SHA]).expect_code(10);
+        let failed = ran.report()["outputs"]["failed-checks"].as_str().unwrap().to_owned();
+        let kinds = failed.lines().map(|line| line.split(':').next().unwrap().to_owned());
+        kinds.collect::<Vec<_>>()
+    };
+    assert_eq!(look(""), ["platforms", "commit-tag", "scan"]);
+    assert_eq!(look(&format!("  own: ['{name}/acme/*']\n")), ["platforms"]);
 }

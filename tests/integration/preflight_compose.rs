@@ -45,6 +45,13 @@ fn d2_what_was_looked_at_is_deployed_though_its_tag_moves_meanwhile() {
     assert_eq!(shop.world.version().as_deref(), Some("v2"), "what was verified, by its digest");
     let digests = shop.world.report()["deployment"]["digests"].to_string();
     assert!(digests.contains(&verified), "{digests}");
+    let here: Vec<String> = serde_json::from_str(&digests).unwrap();
+    let words = ["preflight", "--json", "--version", "v2", "--digest", &here.join(",")];
+    let ran = shop.waveoff(&words).run().expect_code(0);
+    for image in [WEB, WORKER] {
+        let name = format!("signature: {}/{image}", shop.registry.name());
+        assert_eq!(found(&ran, &name).0, "pass", "it is here, and the registry is asked even so");
+    }
     let steps = shop.world.report()["steps"].to_string();
     assert!(steps.contains("signature: ") && steps.contains("the key cosign.pub"), "{steps}");
     shop.world.write("cosign", "#!/bin/sh\necho 'no signatures found' >&2\nexit 10\n");

@@ -337,6 +337,24 @@ mod tests {
     }
 
     #[test]
+    fn d2_d11_what_any_host_wants_is_wanted() {
+        let host = |name: &str, exit, images: &str| {
+            let mut part = part(name, exit);
+            let outputs = &mut part.report.as_mut().unwrap().outputs;
+            outputs.insert("images".into(), images.into());
+            outputs.insert("checks-failed".into(), name.into());
+            part
+        };
+        let parts = vec![
+            host("a", Exit::Pass, "x/web:v2 here\nx/worker:v2 here"),
+            host("b", Exit::Fail, "x/web:v2 missing\nx/worker:v2 here"),
+        ];
+        let outputs = conclude(&Session::silent(), parts, None).outputs;
+        assert_eq!(outputs["images"], "x/web:v2 here\nx/web:v2 missing\nx/worker:v2 here");
+        assert_eq!(outputs["checks-failed"], "b", "the others are of the host that failed");
+    }
+
+    #[test]
     fn d11_nobody_asked_is_no_pass() {
         let report = conclude(&Session::silent(), Vec::new(), None);
         assert_eq!((report.verdict, report.exit_code), (Verdict::Error, Exit::Error.code()));

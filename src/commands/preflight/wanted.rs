@@ -157,6 +157,7 @@ pub(super) fn sign_offs(
 mod tests {
     use super::*;
     use crate::config::values::NonEmpty;
+    use crate::decide::verdict::Verdict;
 
     const A: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
     const B: &str = "sha256:bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
@@ -206,6 +207,33 @@ mod tests {
         assert_eq!(two, ["ghcr.io/a/b:v1", "ghcr.io/a/c:v1"], "whose it is nobody knows");
         for wrong in ["Ghcr.io/A", "ghcr.io/a:{{nothing}}", "a b"] {
             assert!(found(&[wrong], &[], &[]).unwrap_err().contains("preflight.images"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn d2_what_one_machine_has_another_one_may_have_to_fetch() {
+        let all = |lines: &[&str]| {
+            let (spec, release) = (PreflightSpec::default(), Release::default());
+            let all = super::images(&spec, &release, told(&lines.join("\n"))).unwrap();
+            let show = |one: &Wanted| format!("{} {}", one.image, one.is_here);
+            all.iter().map(show).collect::<Vec<_>>()
+        };
+        let (web, by) = ("ghcr.io/acme/web:v2", format!("ghcr.io/acme/web:v2 {A}"));
+        assert_eq!(all(&["ghcr.io/acme/web:v2 here"]), [format!("{web} true")]);
+        let both = ["ghcr.io/acme/web:v2 here", "ghcr.io/acme/web:v2 missing"];
+        assert_eq!(all(&both), [format!("{web} false")]);
+        assert_eq!(all(&[&by]), [format!("ghcr.io/acme/web@{A} false")]);
+        assert!(all(&["", "here", "a b here"]).is_empty());
+    }
+
+    #[test]
+    fn d2_what_is_told_of_an_image_is_what_became_of_it() {
+        let bad = Missing::Bad(Verdict::Fail, "gone".into(), "push it".into());
+        for (missing, state) in [(Missing::OnlyHere, "here"), (bad, "missing")] {
+            let looked = Looked::missing("ghcr.io/acme/web:v2".parse().unwrap(), missing);
+            assert_eq!(line(&looked), format!("ghcr.io/acme/web:v2 {state}"));
+            let [back] = &*told(&line(&looked)) else { panic!("one line is one image") };
+            assert_eq!((&back.image, back.is_here), (&looked.image, state == "here"));
         }
     }
 
