@@ -3,6 +3,9 @@
 use std::fs;
 
 use serde_json::{Value, json};
+use waveoff::config::preflight::PreflightSpec;
+use waveoff::host::signals::Cancel;
+use waveoff::preflight::{Missing, Wanted, look};
 
 use crate::deploy_world::World;
 use crate::harness::{Ran, Server};
@@ -47,6 +50,23 @@ fn d2_r1_an_image_that_lost_a_part_is_found() {
     let Some(ran) = damaged("", cut) else { return };
     let (verdict, why) = found(&ran.expect_code(10), "image");
     assert!(verdict == "fail" && why.contains("has 5"), "{why}");
+}
+
+#[test]
+fn d2_an_image_that_is_here_is_asked_for_by_its_digest_alone() {
+    let Some(registry) = Registry::start() else { return };
+    let image = oci::push(&registry, "acme/shop", "v1", &BOTH);
+    let name = format!("{}/acme/shop", registry.name());
+    let found = |image: String| {
+        let wanted = Wanted { image: image.parse().unwrap(), is_here: true, login: None };
+        look(&PreflightSpec::default(), &[wanted], &Cancel::default()).remove(0).found
+    };
+    let digest = found(format!("{name}@{}", image.digest)).unwrap().digest;
+    assert_eq!(digest, image.digest, "the same there: it can be verified");
+    assert!(matches!(found(format!("{name}:v1")), Err(Missing::OnlyHere)), "maybe another one");
+    registry.lose("acme/shop");
+    let lost = found(format!("{name}@{}", image.digest));
+    assert!(matches!(lost, Err(Missing::OnlyHere)), "nobody needs it: {lost:?}");
 }
 
 #[test]
