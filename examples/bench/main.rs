@@ -18,6 +18,7 @@ mod quick;
 mod run;
 mod serve;
 mod sizes;
+mod start;
 mod table;
 mod waiting;
 
@@ -55,6 +56,7 @@ const PARTS: &[(&str, Part)] = &[
     ("once", quick::once),
     ("port", waiting::port),
     ("suite", quick::suite),
+    ("start", start::start),
     ("memory", memory::memory),
     ("size", sizes::sizes),
 ];

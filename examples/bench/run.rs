@@ -66,7 +66,12 @@ impl World {
 
     /// One of our programs, as it is downloaded.
     pub(crate) fn ours(&self, name: &str) -> Command {
-        self.command(&self.programs.join(name))
+        self.command(&self.program(name))
+    }
+
+    /// Where it is.
+    pub(crate) fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// A peer with what makes it ask `address`; once, or until it answers.

@@ -13,12 +13,13 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(kind: &str, body: &str) -> Self {
+    pub(crate) fn new(kind: &str, body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref();
         let size = body.len();
         let head = format!(
             "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n"
         );
-        Self { whole: [head.as_bytes(), body.as_bytes()].concat(), pause: Duration::ZERO }
+        Self { whole: [head.as_bytes(), body].concat(), pause: Duration::ZERO }
     }
 
     pub(crate) fn after(self, pause: Duration) -> Self {
