@@ -22,6 +22,14 @@ pub struct Held {
     path: PathBuf,
 }
 
+impl Drop for Held {
+    fn drop(&mut self) {
+        // A process that another thread is just starting has all our files until it becomes its
+        // program, and would keep the lock for that long.
+        let _ = self.file.unlock();
+    }
+}
+
 /// Takes a lock if it is free. The file and missing folders are made.
 ///
 /// # Errors
@@ -67,6 +75,7 @@ pub fn share_within(path: &Path, limit: Duration) -> io::Result<Option<File>> {
 pub fn text_of_holder(path: &Path) -> io::Result<Option<String>> {
     let Some(file) = open(path)? else { return Ok(None) };
     if is_free(file.try_lock_shared())? {
+        file.unlock()?;
         return Ok(None);
     }
     // From the file that was asked, which may not be the one of that name any more.
@@ -240,6 +249,19 @@ mod tests {
         drop(held);
         assert_eq!(text_of_holder(&path).unwrap(), None);
         assert_eq!(try_take(&path).unwrap().unwrap().read().unwrap(), "first");
+    }
+
+    #[test]
+    fn what_is_let_go_is_free_though_somebody_has_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let held = try_take(&path).unwrap().unwrap();
+        // As a process has that is being started meanwhile.
+        let copy = held.file.try_clone().unwrap();
+        drop(held);
+        assert_eq!(text_of_holder(&path).unwrap(), None);
+        assert!(try_take(&path).unwrap().is_some());
+        drop(copy);
     }
 
     #[test]
