@@ -18,8 +18,17 @@ want_program cosign
 # A registry may refuse to tell of an image that was never pushed. Building it is right then: what
 # merges it asks again, and moves no tag.
 found=$(digest_of "$IMAGE:$SHA" 2>&1) || found=''
-if [ -n "$found" ] && ! signed "$IMAGE@$found"; then
-  echo "look: $IMAGE:$SHA is there, and not signed as it has to be: $told" >&2
-  found=''
+if [ -n "$found" ]; then
+  code=0
+  signed "$IMAGE@$found" || code=$?
+  case $code in
+    0) ;;
+    10)
+      echo "look: $IMAGE:$SHA is there, and not signed as it has to be: $told" >&2
+      found=''
+      ;;
+    # To build it again would only be to lose what is there.
+    *) fail 12 "$IMAGE:$SHA is there, and whether it is signed could not be found out: $told" ;;
+  esac
 fi
 output digest "$found"

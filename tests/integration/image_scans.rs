@@ -146,13 +146,18 @@ fn what_was_built_is_told_by_name() {
     let json: Value = serde_json::from_str(told).unwrap();
     assert_eq!(json, serde_json::json!({ "web": web, "worker": worker }));
     // Where it is deployed, the names come back to it.
-    let pins = |digests| {
+    let pins_of = |digests, images| {
         let all = [("REGISTRY", "ghcr.io"), ("REPOSITORY", "Acme/Shop"), ("DIGESTS", digests)];
-        world.run("pins", &all)
+        world.run("pins", &[&all[..], &[("IMAGES", images)]].concat())
     };
+    let pins = |digests| pins_of(digests, "[]");
     let wanted = format!("ghcr.io/acme/shop/web@{web},ghcr.io/acme/shop/worker@{worker}");
     assert_eq!(pins(told).expect_code(0).stdout, format!("pins={wanted}\n"));
     assert_eq!(pins("").expect_code(0).stdout, "pins=\n", "nothing was built");
+    let images = r#"[{"name": "web"}]"#;
+    let ran = pins_of("", images).expect_code(10);
+    assert!(ran.stderr.contains("nobody says which digests"), "{}", ran.stderr);
+    assert_eq!(pins_of(told, images).expect_code(0).stdout, format!("pins={wanted}\n"));
     for digests in ["{}", "latest", r#"{"web":"latest"}"#, &format!("{told}x")] {
         pins(digests).expect_code(2);
     }

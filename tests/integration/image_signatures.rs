@@ -135,6 +135,8 @@ fn what_is_there_and_signed_is_not_built_again() {
     let other = world.path("other.pub");
     assert_eq!(found(world.keyed("look", "", &[("PUBLIC_KEY", &other)])), "digest=\n");
     assert_eq!(found(world.keyed("look", "", &[("SHA", &"f".repeat(40))])), "digest=\n");
+    let ran = world.keyed("look", "", &[("PUBLIC_KEY", "nowhere.pub")]).expect_code(12);
+    assert!(ran.stderr.contains("could not be found out"), "{}", ran.stderr);
     world.registry.stop();
     assert_eq!(found(world.keyed("look", "", &[])), "digest=\n", "it cannot be seen");
 }

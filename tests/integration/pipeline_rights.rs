@@ -82,3 +82,22 @@ fn a_caller_grants_what_the_workflows_want_and_no_more() {
     let example: Value = serde_saphyr::from_str(&text("examples/pipeline/deploy.yml")).unwrap();
     assert_eq!(rights(&example["jobs"]["pipeline"]), wanted);
 }
+
+#[test]
+fn no_job_is_skipped_since_one_of_the_callers_was_and_no_run_ends_anothers() {
+    for (file, job) in ["build", "pipeline"].into_iter().flat_map(|file| {
+        jobs(file).into_iter().filter(|(name, _)| name != "decide").map(move |job| (file, job))
+    }) {
+        let (name, job) = job;
+        let condition = job["if"].as_str().unwrap_or_default();
+        assert!(condition.contains("!cancelled()"), "{file}.yml: {name}: {condition}");
+    }
+    for file in [
+        ".github/workflows/build.yml",
+        ".github/workflows/pipeline.yml",
+        "examples/pipeline/deploy.yml",
+    ] {
+        // A branch is called as its author likes, and may be called like a run.
+        assert!(!text(file).contains("head_ref"), "{file}");
+    }
+}
