@@ -124,7 +124,8 @@ with_caches() {
 # What was built here has no digest but the one in its marker: WANTED is empty.
 holds() {
   folder=$cache/$1
-  [ -x "$folder/$2" ] && [ -f "$folder/$2.complete" ] || return 1
+  # A folder, too, is one that can be "executed".
+  [ -f "$folder/$2" ] && [ -x "$folder/$2" ] && [ -f "$folder/$2.complete" ] || return 1
   read -r marked <"$folder/$2.complete" || return 1
   hash "$folder/$2"
   if [ "$hash" = "$marked" ] && [ "$hash" = "${3:-$hash}" ]; then return 0; fi
@@ -165,7 +166,17 @@ from_override() {
     [ "$wanted" = "$hash" ] ||
       fail 12 "$folder/$1 is not the program of version $version: its sha256 is $hash, and not $wanted" \
         "put the program of this version there"
+  elif ! (cd -- "$folder" && env -i "./$1" --version) >/dev/null 2>&1 </dev/null; then
+    # Of another kind of machine: the shell would read it as a script. `env` takes a path with = for a variable.
+    fail 12 "$folder/$1 does not start on this machine" "put the program for $platform there, or unset WAVEOFF_BIN_DIR"
   fi
+}
+
+# choose_place NAME: the part of a cache in which a program is kept, in $place; its digest in $wanted.
+choose_place() {
+  manifest "$platform/$1"
+  place=$version/$platform
+  [ -n "$wanted" ] || place=$version-$(source_hash)/$platform
 }
 
 # provide NAME: sees to it that a program is on disk, and says in $folder where.
@@ -178,9 +189,7 @@ provide() {
   if [ -n "${WAVEOFF_BIN_DIR:-}" ]; then
     from_override "$1"
   else
-    manifest "$platform/$1"
-    place=$version/$platform
-    [ -n "$wanted" ] || place=$version-$(source_hash)/$platform
+    choose_place "$1"
     if ! with_caches holds "$place" "$1" "$wanted"; then
       # shellcheck source=bootstrap/obtain.sh
       . "$here/obtain.sh"
@@ -198,14 +207,22 @@ choose_platform
 case ${1:-} in
   --folder)
     shift
-    before=''
+    before='' apart=''
     for name in "$@"; do
       provide "$name"
-      [ "${before:-$folder}" = "$folder" ] ||
-        fail 12 "$name is in $folder, and the programs before it are in $before" \
-          "set WAVEOFF_BIN_DIR to one folder that holds them all"
+      [ "${before:-$folder}" = "$folder" ] || apart=yes
       before=$folder
+      shift
+      set -- "$@" "$folder/$name"
     done
+    if [ -n "$apart" ]; then
+      [ -z "${WAVEOFF_BIN_DIR:-}" ] ||
+        fail 12 "WAVEOFF_BIN_DIR holds some programs by themselves, and some below $platform" \
+          "put them all into one folder"
+      # shellcheck source=bootstrap/obtain.sh
+      . "$here/obtain.sh"
+      gather "$@"
+    fi
     [ -n "$before" ] || fail 2 "install.sh --folder wants the names of programs" "name one or more"
     printf '%s\n' "$folder"
     ;;

@@ -7,10 +7,7 @@
 
 # obtain PLACE NAME WANTED: puts the program into the cache, and says in $folder where.
 obtain() {
-  trouble='' gone='' scratch='' temporary=''
-  # Whoever is ended takes along what he left half done.
-  trap clear EXIT
-  trap 'exit 130' HUP INT TERM
+  prepare
   if [ -n "$3" ]; then
     make_scratch
     from_release "$2" "$3"
@@ -22,6 +19,40 @@ obtain() {
     fail 12 "there is no folder to keep $2 in${trouble:+: $trouble}" \
       "set RUNNER_TOOL_CACHE to a folder on this machine from which programs can run, or WAVEOFF_BIN_DIR to one that holds them"
   clear
+}
+
+# gather FILE…: programs that are in several caches, since one of those can only be read, all into the
+# first one that takes them; $folder is then the one that holds them.
+gather() {
+  prepare
+  with_caches gathered "$@" ||
+    fail 12 "there is no folder to keep all of the programs in${trouble:+: $trouble}" \
+      "set RUNNER_TOOL_CACHE to a folder that can be written to, or WAVEOFF_BIN_DIR to one that holds them all"
+}
+
+# gathered FILE…: whether $cache has them all, now.
+gathered() {
+  together=''
+  for file in "$@"; do
+    choose_place "${file##*/}"
+    if ! holds "$place" "${file##*/}" "$wanted"; then
+      # What was built here has to stay what its marker says.
+      [ -n "$wanted" ] || read -r wanted <"$file.complete" || return 1
+      keep "$place" "${file##*/}" "$file" || return 1
+    fi
+    [ "${together:-$folder}" = "$folder" ] || {
+      trouble="bootstrap/MANIFEST has some of them only"
+      return 1
+    }
+    together=$folder
+  done
+}
+
+prepare() {
+  trouble='' gone='' scratch='' temporary=''
+  # Whoever is ended takes along what he left half done.
+  trap clear EXIT
+  trap 'exit 130' HUP INT TERM
 }
 
 clear() {
@@ -46,6 +77,13 @@ make_scratch() {
 keep() {
   folder=$cache/$1
   mkdir -p -- "$folder" 2>/dev/null || return 1
+  # What has the program's name and is a folder would take the program into it.
+  for name_of_ours in "$2" "$2.complete"; do
+    [ ! -d "$folder/$name_of_ours" ] || {
+      trouble="$folder/$name_of_ours is a folder"
+      return 1
+    }
+  done
   temporary=$(mktemp -d "$folder/.$2.XXXXXX" 2>/dev/null) || return 1
   kept=yes
   keep_in "$temporary" "$2" "$3" || kept=''
@@ -57,8 +95,8 @@ keep() {
 # Part of a condition, so that nothing in here ends the shell by itself.
 keep_in() {
   cp -- "$3" "$1/program" && chmod 755 "$1/program" || return 1
-  # For another kind of machine, or in a folder from which nothing is run.
-  env -i "$1/program" --version >/dev/null 2>"$1/said" </dev/null || {
+  # For another kind of machine, or in a folder from which nothing is run. `env` takes a path with = for a variable.
+  (cd -- "$1" && env -i ./program --version) >/dev/null 2>"$1/said" </dev/null || {
     trouble="it does not start on this machine, from $folder: $(tail -n 1 "$1/said")"
     return 1
   }
@@ -149,19 +187,29 @@ download() {
 # fetch URL FILE SECONDS: one attempt, by the first program that can do it. $trouble is why not, and
 # $gone is set when that will not change.
 fetch() {
-  stall=15
+  stall=15 large=''
   [ "$3" -gt "$stall" ] || stall=$3
   for tool in curl wget busybox pwsh powershell; do
     command -v "$tool" >/dev/null 2>&1 || continue
     status=0
-    # No server fills the disk.
-    (ulimit -f 65536 && "by_$tool" "$1" "$3") >"$2" 2>"$scratch/said" || status=$?
+    # No server fills the disk. PowerShell's own memory is a file of any size, and it is ended by a limit: it
+    # has its time only, which is little, and what it brings is hashed like the rest.
+    case $tool in
+      pwsh | powershell) limit=unlimited ;;
+      *) limit=65536 ;;
+    esac
+    ({ [ "$limit" = unlimited ] || ulimit -f "$limit"; } && "by_$tool" "$1" "$3") >"$2" 2>"$scratch/said" || status=$?
     [ "$status" -ne 0 ] || return 0
     trouble=$(tr -d '\r' <"$scratch/said" | sed '/^[[:space:]]*$/d' | tail -n 1)
     trouble=${trouble:-$tool ended with status $status}
-    # It is there, and does not run here: another one may.
+    # It is there, and does not run here: another one may. 153 is the limit, which may be the program's
+    # own needs or a server without an end.
     case $status in
       126 | 127 | 132 | 134 | 135 | 139) continue ;;
+      153)
+        large="$tool was ended at the limit for a file"
+        continue
+        ;;
     esac
     for code in 401 404 410; do
       case $trouble in
@@ -170,6 +218,10 @@ fetch() {
     done
     return 1
   done
+  if [ -n "$large" ]; then
+    trouble=$large
+    return 1
+  fi
   trouble=${trouble:-there is neither curl nor wget} gone="tool"
   return 1
 }
@@ -210,8 +262,8 @@ in_time() {
 
 by_pwsh() {
   # shellcheck disable=SC2016 # PowerShell's variables
-  WAVEOFF_URL=$1 WAVEOFF_FILE=$scratch/pwsh WAVEOFF_SECONDS=$2 "$tool" -NoLogo -NoProfile \
-    -NonInteractive -Command '
+  in_time "$2" env "WAVEOFF_URL=$1" "WAVEOFF_FILE=$scratch/pwsh" "WAVEOFF_SECONDS=$2" \
+    "$tool" -NoLogo -NoProfile -NonInteractive -Command '
       $ErrorActionPreference = "Stop"; $ProgressPreference = "SilentlyContinue"
       try {
         Invoke-WebRequest -UseBasicParsing -TimeoutSec $env:WAVEOFF_SECONDS -Uri $env:WAVEOFF_URL -OutFile $env:WAVEOFF_FILE

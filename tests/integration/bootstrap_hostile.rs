@@ -197,3 +197,88 @@ fn c4_one_explicit_folder_may_have_the_programs_of_every_platform() {
         assert_eq!(stdout(&output), wanted.to_str().unwrap());
     });
 }
+
+#[test]
+fn c4_a_folder_with_the_name_of_a_program_is_no_place_for_it() {
+    for name in ["waveoff", "waveoff.complete"] {
+        under_every_shell(|machine| {
+            let server = Releases::of(&machine.publish("waveoff"));
+            let place = format!("tools/waveoff/1.2.3/{PLATFORM}");
+            machine.write(&format!("{place}/waveoff.complete"), "something\n");
+            fs::remove_file(machine.path(&format!("{place}/waveoff.complete"))).unwrap();
+            machine.write(&format!("{place}/{name}/.keep"), "");
+            let wanted = machine.path(&format!("temp/waveoff/1.2.3/{PLATFORM}/waveoff"));
+            for _ in 0..2 {
+                let output = machine.installs("waveoff", &server, &["curl"]).output().unwrap();
+                assert_eq!(stdout(&output), wanted.to_str().unwrap());
+            }
+            assert_eq!(server.asked().len(), 1, "it was found there afterwards");
+            assert_eq!(fs::read_dir(machine.path(&format!("{place}/{name}"))).unwrap().count(), 1);
+        });
+    }
+}
+
+/// The marker alone does not make a folder a program.
+#[test]
+fn c4_a_folder_in_place_of_a_program_that_was_complete_is_not_handed_out() {
+    under_every_shell(|machine| {
+        let program = stdout(&machine.install(&["waveoff"]));
+        fs::remove_file(&program).unwrap();
+        fs::create_dir(&program).unwrap();
+        let output = machine.install(&["waveoff"]);
+        assert!(stdout(&output).starts_with(machine.path("temp").to_str().unwrap()));
+    });
+}
+
+#[test]
+fn c4_a_program_of_another_machine_is_one_error_and_no_script() {
+    under_every_shell(|machine| {
+        machine.program("mine/waveoff", "\x7fELF\necho evil >&2\n(\n");
+        let mut command = machine.command("own/bootstrap/run.sh", &["waveoff", "status"]);
+        let output = command.env("WAVEOFF_BIN_DIR", machine.path("mine")).output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(12), "{said}");
+        assert!(said.contains("mine/waveoff does not start on this machine"), "{said}");
+        assert!(said.contains(PLATFORM) && said.matches("  hint: ").count() == 1, "{said}");
+        assert!(!said.contains("evil"), "{said}");
+    });
+}
+
+/// Makes a cache one that can only be read, for root, too.
+fn read_only(machine: &Machine, command: &mut Command) {
+    let text = "#!/bin/sh\ncase $2 in */tools/waveoff/*) exit 1 ;; esac\nPATH=/usr/bin:/bin exec mktemp \"$@\"\n";
+    machine.program("read only/mktemp", text);
+    let path = [machine.path("read only"), machine.path("cargo"), "/usr/bin".into(), "/bin".into()];
+    command.env("PATH", std::env::join_paths(path).unwrap());
+}
+
+#[test]
+fn c4_a_cache_that_has_some_and_can_only_be_read_is_left_for_one_that_takes_all() {
+    let names = ["--folder", "waveoff", "smoke-test", "wait-healthy"];
+    under_every_shell(|machine| {
+        let program = machine.path(&stdout(&machine.install(&["waveoff"])));
+        for _ in 0..2 {
+            let mut command = machine.command("own/bootstrap/install.sh", &names);
+            read_only(machine, &mut command);
+            let folder = stdout(&command.output().unwrap());
+            assert!(folder.starts_with(machine.path("temp").to_str().unwrap()), "{folder}");
+            for name in &names[1..] {
+                assert!(machine.path(&folder).join(name).is_file(), "{folder}/{name}");
+            }
+            let copy = machine.path(&folder).join("waveoff");
+            assert_eq!(fs::read(&copy).unwrap(), fs::read(&program).unwrap());
+        }
+        assert_eq!(machine.builds(), 3, "each was built once");
+    });
+}
+
+#[test]
+fn c4_a_cache_whose_name_has_an_equals_sign_is_a_folder_like_any_other() {
+    under_every_shell(|machine| {
+        let server = Releases::of(&machine.publish("waveoff"));
+        let mut command = machine.installs("waveoff", &server, &["curl"]);
+        let program =
+            stdout(&command.env("RUNNER_TOOL_CACHE", machine.path("a=b")).output().unwrap());
+        assert!(program.starts_with(machine.path("a=b").to_str().unwrap()), "{program}");
+    });
+}

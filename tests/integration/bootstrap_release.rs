@@ -203,6 +203,29 @@ fn c4_a_downloader_that_does_not_run_leaves_it_to_the_next() {
     });
 }
 
+/// .NET makes files of its own memory, beyond every limit, and is ended by it.
+#[test]
+fn c4_a_downloader_that_a_limit_ends_leaves_it_to_the_next_and_powershell_has_none() {
+    under_every_shell(|machine| {
+        let archive = machine.path("archive");
+        fs::write(&archive, machine.publish("waveoff")).unwrap();
+        let server = Releases::of(&[]);
+        machine.program("ended/curl", "#!/bin/sh\nkill -XFSZ $$\n");
+        let copies = format!("cat '{}' >\"$WAVEOFF_FILE\"", archive.display());
+        let pwsh =
+            format!("#!/bin/sh\n[ \"$(ulimit -f)\" = unlimited ] || kill -XFSZ $$\n{copies}\n");
+        let mut command = machine.installs("waveoff", &server, &[]);
+        let path = [machine.path("ended"), machine.tools(&[])];
+        command.env("PATH", std::env::join_paths(path).unwrap());
+        // Nothing else is there: what was said is why, and no remedy for a missing program.
+        let output = command.output().unwrap();
+        refused(machine, &output, &["curl was ended at the limit", "run the job again"]);
+        machine.program("ended/pwsh", &pwsh);
+        let program = stdout(&command.output().unwrap());
+        assert_eq!(fs::read(program).unwrap(), Machine::fake("waveoff"));
+    });
+}
+
 #[test]
 fn c4_the_smaller_archive_is_taken_where_it_can_be_opened() {
     if part("xz").is_none() {
