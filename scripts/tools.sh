@@ -35,9 +35,19 @@ install_part() {
     # In a folder of its own: no other test's docker is to find it.
     buildx) from_debian trixie docker-buildx usr/libexec/docker/cli-plugins/docker-buildx buildx/cli-plugins/docker-buildx ;;
     # Two, since they write signatures in two formats, and 2 cannot read what 3 wrote.
-    cosign) from_debian trixie cosign usr/bin/cosign bin/cosign ;;
-    cosign3) from_debian forky cosign usr/bin/cosign bin/cosign3 ;;
-    gitleaks) from_debian forky gitleaks usr/bin/gitleaks bin/gitleaks ;;
+    # Where there is no Debian 12, as on GitHub's runners, the same versions are built, which takes minutes.
+    cosign)
+      from_debian trixie cosign usr/bin/cosign bin/cosign ||
+        from_go github.com/sigstore/cosign/v2/cmd/cosign@v2.5.0
+      ;;
+    cosign3)
+      from_debian forky cosign usr/bin/cosign bin/cosign3 ||
+        from_go github.com/sigstore/cosign/v3/cmd/cosign@v3.1.1 cosign3
+      ;;
+    gitleaks)
+      from_debian forky gitleaks usr/bin/gitleaks bin/gitleaks ||
+        from_go github.com/zricethezav/gitleaks/v8@v8.26.0
+      ;;
     podman) from_system podman netavark aardvark-dns ;;
     podman-compose) from_system podman-compose ;;
     registry) from_system docker-registry ;;
@@ -88,9 +98,12 @@ want() {
   done
 }
 
+# from_go PACKAGE [NAME]: NAME, where the program's own is another one's already.
 from_go() {
   have go || install_part go || return 1
-  GOBIN=$tools/bin GOFLAGS='' go install "$1"
+  gobin=$tools/bin${2:+/$2.new}
+  GOBIN=$gobin GOFLAGS='' go install "$1" || return 1
+  [ $# -eq 1 ] || { mv -f "$gobin"/* "$tools/bin/$2" && rmdir "$gobin"; }
 }
 
 # from_python PACKAGE PROGRAM: in an environment of its own, and only PROGRAM is taken from it.
