@@ -21,10 +21,10 @@ const PROGRAMS: [&str; 5] =
     ["evaluate-rollback", "notify-incident", "smoke-test", "wait-healthy", "waveoff"];
 
 /// A checkout with what `scripts/release` needs, and programs that were "built".
-struct Checkout(TempDir);
+pub(crate) struct Checkout(TempDir);
 
 impl Checkout {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let folder = tempfile::Builder::new().prefix("a b ").tempdir().unwrap();
         let checkout = Self(folder);
@@ -49,17 +49,31 @@ impl Checkout {
         checkout
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    fn read(&self, name: &str) -> String {
+    pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path(name)).unwrap()
     }
 
-    fn release(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        let file = self.path(name);
+        fs::create_dir_all(file.parent().unwrap()).unwrap();
+        fs::write(file, text).unwrap();
+    }
+
+    pub(crate) fn release(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(self.path("scripts/release"));
         command.args(arguments).env("SOURCE_DATE_EPOCH", "1700000000").output().unwrap()
+    }
+
+    /// Makes a repository of it.
+    pub(crate) fn commit_all(&self) {
+        let commands =
+            "git init -q && git add . && git -c user.name=a -c user.email=a@b.c commit -qm one";
+        let mut git = Command::new("sh");
+        assert!(git.args(["-c", commands]).current_dir(self.0.path()).status().unwrap().success());
     }
 
     /// All that is published, by name.
@@ -85,7 +99,7 @@ fn program(target: &str, name: &str) -> String {
 }
 
 /// Whether what packing needs is here.
-fn can_pack() -> bool {
+pub(crate) fn can_pack() -> bool {
     part("xz").is_some() && part("gzip").is_some() && part("python3").is_some()
 }
 
@@ -227,6 +241,53 @@ fn c4_what_is_packed_for_windows_has_the_names_that_its_bootstrap_asks_for() {
         let mut archive = flate2::read::GzDecoder::new(packed.as_slice());
         std::io::Read::read_to_string(&mut archive, &mut opened).unwrap();
         assert_eq!(opened, program);
+    }
+}
+
+/// A release says what it is in what people copy, and in what its own workflows use.
+#[test]
+fn c4_a_release_is_what_its_own_files_name() {
+    let checkout = Checkout::new();
+    let steps = "- uses: some-body/fork.x/actions/deploy@v1\n- uses: a/b@v7\n- uses: some-body/fork.x/actions/deploy@0123\n";
+    let calls = "  uses: some-body/fork.x/.github/workflows/deploy.yml@v1\n";
+    let files = [
+        (".github/workflows/deploy.yml", steps),
+        ("examples/one/deploy.yml", calls),
+        ("src/commands/init/deploy.yml", steps),
+        ("README.md", "- uses: some-body/fork.x@v1\nSee a/actions/x and `b/c@v3`.\n"),
+        ("docs/workflows.md", calls),
+    ];
+    for (name, text) in files {
+        checkout.write(name, text);
+    }
+    let check = |version: &str| {
+        checkout.write("Cargo.toml", &format!("version = \"{version}\"\n"));
+        checkout.write("CHANGELOG.md", &format!("# Changelog\n\n## {version}\n"));
+        checkout.release(&["check", version, "some-body/fork.x"])
+    };
+    stdout(&check("1.2.3"));
+    for version in ["0.1.0", "11.0.0", "2.0.0"] {
+        let output = check(version);
+        assert_eq!(output.status.code(), Some(1));
+        for (name, _) in files {
+            let wanted = format!(" {name}:some-body/fork.x@v1 ");
+            assert!(stderr(&output).contains(&wanted), "{wanted}: {}", stderr(&output));
+        }
+    }
+    for (name, text) in files {
+        for (from, to) in
+            [("@v1", "@v2"), ("@v1", "@v1.2"), ("some-body/fork.x", "some-body/forkyx")]
+        {
+            // The root action of somebody else is one like any other.
+            if name == "README.md" && to.contains('y') {
+                continue;
+            }
+            checkout.write(name, &text.replace(from, to));
+            let output = check("1.2.3");
+            assert_eq!(output.status.code(), Some(1), "{name} {to}");
+            assert!(stderr(&output).contains(&format!(" {name}:")), "{}", stderr(&output));
+        }
+        checkout.write(name, text);
     }
 }
 
