@@ -81,6 +81,7 @@ mod proxy;
 mod readme;
 mod registry;
 mod release;
+mod release_ci;
 mod safeguard;
 mod scenarios;
 mod shared_images;
