@@ -105,7 +105,8 @@ fn d4_a_bad_release_in_a_slot_leaves_the_old_one_serving_all_the_time() {
             assert_eq!(failures(&seen), 0, "{bad}: {seen}");
         }
         assert!(seen["versions"]["v1"]["count"].as_u64().unwrap() > 40, "{bad}: {seen}");
-        assert_eq!(shop.world.version().as_deref(), Some("v1"), "{bad}");
+        // nginx's old workers may answer for another moment.
+        shop.world.until("v1 serves", |world| world.version().as_deref() == Some("v1"));
         // The worker is another one of the same release.
         let (now, was) = (serving(&shop), &before.0);
         let web = |all: &[String]| all.iter().find(|line| line.contains("web")).cloned();
