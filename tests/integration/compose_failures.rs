@@ -91,6 +91,39 @@ fn d3_a_bad_release_leaves_the_old_one_with_its_images_and_environment() {
     assert_eq!(shop.container("db"), shared, "a shared service is never touched");
 }
 
+/// Compose as it is beside Podman now and then: what crashes in a loop runs again just when it is to
+/// be removed. Once for each such container.
+const IN_THE_WAY: &str = r#"#!/bin/sh
+case " $* " in *" up "*)
+    for id in $(docker ps -aq --filter label=com.docker.compose.project=LOOPS); do
+        if [ "$(docker inspect --format '{{.RestartCount}}' "$id")" != 0 ] && [ ! -e "met-$id" ]; then
+            touch "met-$id"
+            echo "Error response from daemon: cannot remove container $id as it is running" >&2
+            exit 1
+        fi
+    done ;;
+esac
+exec docker compose "$@"
+"#;
+
+#[test]
+fn d11_a_crash_loop_that_is_in_the_way_of_the_old_release_is_taken_away() {
+    let Some(shop) = in_place("loops", "10s") else { return };
+    let folder = shop.world.folder.path().display().to_string();
+    let script = IN_THE_WAY.replace("LOOPS", "loops").replace("met-", &format!("{folder}/met-"));
+    shop.world.write("compose.sh", &script);
+    let own = format!("compose: {{ command: [sh, {folder}/compose.sh], restart");
+    let config = shop.read("waveoff.yml").replace("compose: { restart", &own);
+    shop.world.write("waveoff.yml", &config);
+    deploy(&shop, "v1").expect_code(0);
+    let (before, names) = (runs(&shop), shop.all_containers());
+    shop.publish("worker-crashes");
+    let ran = deploy(&shop, "worker-crashes").expect_code(20);
+    assert!(ran.stdout.contains("as it is running"), "it was not in the way: {ran:?}");
+    assert_eq!(runs(&shop), before);
+    assert_eq!(shop.all_containers(), names);
+}
+
 #[test]
 fn d3_one_that_ignores_sigterm_is_killed_after_its_grace_both_ways() {
     let Some(shop) = with_v1("deaf", "0s") else { return };

@@ -10,6 +10,7 @@ use super::engine::Container;
 use super::login::sweep;
 use super::project::{self, SlotPort, Wanted};
 use super::snapshot::Snapshot;
+use super::trouble::was_running_again;
 use super::{Compose, SERVICE_LABEL, labels, model};
 use crate::config::CheckSpec;
 use crate::config::compose::ContainerEngine;
@@ -108,14 +109,37 @@ impl Compose {
                 }
                 let file = write(&format!("project-{}.json", self.slot()), &project)?;
                 let words = ["up", "-d", "--remove-orphans"];
-                self.up(&name, &file, &words, commands)
+                self.exchange(&snapshot.key, &|| self.up(&name, &file, &words, commands), commands)
             }
             None => {
                 let words: Vec<&str> =
                     ["up", "-d", "--no-deps"].into_iter().chain(own.iter().copied()).collect();
-                self.up(&name, &base, &words, commands)
+                self.exchange(&snapshot.key, &|| self.up(&name, &base, &words, commands), commands)
             }
         }
+    }
+
+    /// Brings a release up in the place of another one. Podman starts a container that crashes in a
+    /// loop again, also between Compose's stop and its removal, and Compose gives up then: what is of
+    /// another release is taken away by force, and Compose asked once more.
+    fn exchange(
+        &self,
+        key: &str,
+        up: &dyn Fn() -> Result<(), Trouble>,
+        commands: &Commands<'_>,
+    ) -> Result<(), Trouble> {
+        let Err(trouble) = up() else { return Ok(()) };
+        if !was_running_again(&trouble) {
+            return Err(trouble);
+        }
+        let mut others = self.here()?;
+        // One that was only created bears a name that Compose meant to change.
+        others.retain(|one| one.label(labels::RELEASE) != key || one.state.status == "created");
+        commands
+            .session
+            .say("          | it crashes in a loop: it is taken away, and Compose asked again");
+        self.remove(&others, commands)?;
+        up()
     }
 
     pub(super) fn up(
@@ -162,9 +186,10 @@ impl Compose {
             return Ok(());
         }
         let ids = all.iter().map(|one| one.id.as_str());
-        // Each container knows its own grace.
-        for verb in ["stop", "rm"] {
-            let words: Vec<&str> = std::iter::once(verb).chain(ids.clone()).collect();
+        // Each container knows its own grace. What runs after it crashes in a loop, and was started
+        // again in between.
+        for verb in [&["stop"][..], &["rm", "--force"]] {
+            let words: Vec<&str> = verb.iter().copied().chain(ids.clone()).collect();
             commands.run(&self.engine.engine(&words), self.timeout())?;
         }
         Ok(())

@@ -37,6 +37,17 @@ pub(super) fn tells_only_of_gone(said: &str) -> bool {
         && lines.all(|line| gone.iter().any(|words| line.to_lowercase().contains(words)))
 }
 
+/// Whether Compose did not get a container removed since it ran again. Docker and Podman both say
+/// what they could not remove, and that it is running.
+pub(super) fn was_running_again(trouble: &Trouble) -> bool {
+    let said = trouble.evidence.as_ref().map_or("", |evidence| evidence.body.as_str());
+    let words = ["remove", "container", "running"];
+    said.lines().any(|line| {
+        let line = line.to_lowercase();
+        words.iter().all(|word| line.contains(word))
+    })
+}
+
 /// A question without its template and its many ids.
 pub(super) fn short(argv: &Argv) -> String {
     let words = argv.0.iter().filter(|word| !word.contains("{{")).take(12).cloned();
@@ -46,6 +57,7 @@ pub(super) fn short(argv: &Argv) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::v1::Response;
 
     #[test]
     fn d11_who_cannot_reach_the_engine_is_told_what_to_do() {
@@ -81,5 +93,24 @@ mod tests {
         {
             assert!(!tells_only_of_gone(said), "{said}");
         }
+    }
+
+    #[test]
+    fn d11_a_container_that_runs_again_is_told_from_other_trouble() {
+        let told = |said: &str| {
+            let body = format!("Container shop-worker-1  Recreate\n{said}\n");
+            let evidence = Some(Response { status: Some(1), headers: Vec::new(), body });
+            was_running_again(&Trouble { evidence, ..Trouble::new("exit code 1") })
+        };
+        assert!(told(
+            "Error response from daemon: cannot remove container 1f as it is running - running or \
+             paused containers cannot be removed without force: container state improper"
+        ));
+        assert!(told(
+            "Error response from daemon: cannot remove container \"/shop-worker-1\": container is \
+             running: stop the container before removing or force remove"
+        ));
+        assert!(!told("Error response from daemon: driver failed: port is already allocated"));
+        assert!(!was_running_again(&Trouble::new("container is running, remove it")));
     }
 }
