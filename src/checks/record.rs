@@ -151,6 +151,11 @@ pub(super) fn response(observation: &Observation, verdict: Verdict) -> Option<v1
             headers: Vec::new(),
             body: format!("{}{}", ending(&output.stdout), ending(&output.stderr)),
         }),
+        Observation::Reply(reply) if !reply.text.is_empty() => Some(v1::Response {
+            status: None,
+            headers: Vec::new(),
+            body: beginning(reply.text.as_bytes()),
+        }),
         Observation::State(State { code: Some(code), .. }) => {
             Some(v1::Response { status: Some(*code), headers: Vec::new(), body: String::new() })
         }

@@ -10,10 +10,11 @@ use serde_json_path::JsonPath;
 
 use super::forms::{HealthSpec, OneOrMany};
 use super::values::{NonEmpty, Period};
-use crate::decide::expect::{Bound, Expect, Source};
+use crate::decide::expect::{Bound, Expect};
 use crate::decide::jsonpath;
 use crate::decide::judge::Capture;
 use crate::decide::predicate::{Comparison, JsonType, Predicate};
+use crate::decide::source::Source;
 use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, is_name};
 

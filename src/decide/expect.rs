@@ -7,9 +7,9 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::health::{self, HealthDocument, HealthOptions};
-use super::jsonpath;
 use super::observation::{FailureKind, HttpResponse, Observation, Unit};
 use super::predicate::Predicate;
+use super::source::{Source, select_of};
 use super::status_set::StatusSet;
 use super::template::Template;
 use super::verdict::Verdict;
@@ -44,17 +44,8 @@ pub enum Expect {
     Connected,
     /// Its keeper says that it is as it must be.
     Well,
-}
-
-/// Where in an observation a text is found: for versions and captures.
-#[derive(Debug, Clone)]
-pub enum Source {
-    /// What a path selects.
-    JsonPath(Box<JsonPath>),
-    /// A header.
-    Header(String),
-    /// The whole body or standard output, without surrounding white space.
-    Body,
+    /// It speaks its protocol, and says that it is ready.
+    Ready,
 }
 
 /// A bound on a duration.
@@ -178,6 +169,14 @@ impl Expect {
             (Expect::JsonPath(path, wanted), Observation::Exit(output)) => {
                 select(wanted, select_of(path, &output.stdout))
             }
+            (Expect::JsonPath(path, wanted), Observation::Reply(reply)) => {
+                select(wanted, Ok(reply.select(path)))
+            }
+            (Expect::Body(_), Observation::Reply(reply)) => value(reply.text.as_str().into()),
+            (Expect::Ready, Observation::Reply(reply)) => Ok(match &reply.not_ready {
+                None => Seen::Value(reply.said.as_str().into(), reply.said.clone()),
+                Some(why) => Seen::Unreadable(why.clone()),
+            }),
             (Expect::Duration(_), _) => {
                 let elapsed = observation.elapsed();
                 Ok(Seen::Value(elapsed.as_secs_f64().into(), show_duration(elapsed)))
@@ -229,7 +228,7 @@ impl Expect {
                 }
             }
             Expect::Below(limit, _) => number.is_some_and(|v| v < *limit),
-            Expect::Connected => value.is_some(),
+            Expect::Connected | Expect::Ready => value.is_some(),
             Expect::Health(_) | Expect::Well => false,
         }
     }
@@ -261,6 +260,7 @@ impl Expect {
             Expect::Below(limit, unit) => ("value".into(), format!("< {}", unit.show(*limit))),
             Expect::Connected => ("connected to".into(), "a connection".into()),
             Expect::Well => ("state".into(), "well".into()),
+            Expect::Ready => ("answer".into(), "ready".into()),
         }
     }
 }
@@ -270,36 +270,6 @@ enum Seen {
     Missing(String),
     Unreadable(String),
     Health(HealthDocument, Option<u16>),
-}
-
-impl Source {
-    /// The text at this place, or why there is none. Numbers and booleans become text.
-    pub fn find(&self, observation: &Observation) -> Result<String, String> {
-        match (self, observation) {
-            (Source::JsonPath(path), Observation::Http(response)) => {
-                one(path, &response.select(path)?)
-            }
-            (Source::JsonPath(path), Observation::Exit(output)) => {
-                one(path, &select_of(path, &output.stdout)?)
-            }
-            (Source::Header(name), Observation::Http(response)) => {
-                response.header(name).map(str::to_owned).ok_or(format!("there is no header {name}"))
-            }
-            (Source::Body, Observation::Http(response)) => Ok(response.text().trim().into()),
-            (Source::Body, Observation::Exit(output)) => {
-                Ok(String::from_utf8_lossy(&output.stdout).trim().into())
-            }
-            _ => Err("there is nothing to read it from".into()),
-        }
-    }
-
-    fn words(&self) -> String {
-        match self {
-            Source::JsonPath(path) => format!("jsonpath {path}"),
-            Source::Header(name) => format!("header {name}"),
-            Source::Body => "the body".into(),
-        }
-    }
 }
 
 impl Bound {
@@ -357,10 +327,6 @@ fn quote(text: &str) -> String {
     format!("{:?}", shorten(text, SHOWN))
 }
 
-fn select_of(path: &JsonPath, output: &[u8]) -> Result<Vec<Value>, String> {
-    jsonpath::select(path, output).map_err(|error| format!("the output is not JSON: {error}"))
-}
-
 /// One selected node is that value; several are a list; none is a value that is not there.
 fn select(predicate: &Predicate, nodes: Result<Vec<Value>, String>) -> Result<Seen, String> {
     let mut nodes = match nodes {
@@ -375,16 +341,6 @@ fn select(predicate: &Predicate, nodes: Result<Vec<Value>, String>) -> Result<Se
     };
     let shown = value.to_string();
     Ok(Seen::Value(value, shown))
-}
-
-fn one(path: &JsonPath, nodes: &[Value]) -> Result<String, String> {
-    match nodes {
-        [Value::String(text)] => Ok(text.clone()),
-        [value @ (Value::Number(_) | Value::Bool(_))] => Ok(value.to_string()),
-        [] => Err(format!("{path} selects nothing")),
-        [_] => Err(format!("{path} selects no text, number or boolean")),
-        several => Err(format!("{path} selects {} values, one is needed", several.len())),
-    }
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The judgement of one attempt: its expectations, its early ends, its captures.
 
-use super::expect::{Context, Expect, Finding, Source, verdict_of_failure};
+use super::expect::{Context, Expect, Finding, verdict_of_failure};
 use super::observation::Observation;
+use super::source::Source;
 use super::verdict::Verdict;
 
 /// What a check makes of what it sees.

@@ -30,6 +30,7 @@ pub mod recent;
 pub mod retry;
 pub mod rollback;
 pub mod scan;
+pub mod source;
 pub mod staleness;
 pub mod state;
 pub mod status_set;

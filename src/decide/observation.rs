@@ -26,6 +26,8 @@ pub enum Observation {
     Reading(Reading),
     /// How something is that runs under somebody else's care.
     State(State),
+    /// What was said in a protocol other than HTTP.
+    Reply(Reply),
     /// Nothing was seen, and why.
     Failed(ProbeFailure),
 }
@@ -45,6 +47,7 @@ impl Observation {
             Observation::Exit(output) => output.elapsed,
             Observation::Reading(_) => Duration::ZERO,
             Observation::State(state) => state.elapsed,
+            Observation::Reply(reply) => reply.elapsed,
             Observation::Failed(failure) => failure.elapsed,
         }
     }
@@ -118,6 +121,28 @@ pub struct CommandOutput {
     pub stderr: Vec<u8>,
     /// How long it ran.
     pub elapsed: Duration,
+}
+
+/// What was said in a protocol other than HTTP, as facts that `jsonpath` can ask for.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Reply {
+    /// The facts.
+    pub document: Value,
+    /// What was said as text; empty where the protocol has none.
+    pub text: String,
+    /// The essence for people: `PONG`, `SERVING`.
+    pub said: String,
+    /// Why it is not ready although it answers, if so: `LOADING the dataset`.
+    pub not_ready: Option<String>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+impl Reply {
+    /// What a path selects in the facts.
+    pub fn select(&self, path: &JsonPath) -> Vec<Value> {
+        path.query(&self.document).all().into_iter().cloned().collect()
+    }
 }
 
 /// A figure of the machine.

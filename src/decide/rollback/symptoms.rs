@@ -91,7 +91,7 @@ mod tests {
         let counted = json!({ "status": "ok", "circuit_breakers": { "open": 2 } });
         assert_eq!(seen(&health, &counted), Some(Reason::CircuitNotClosed));
         assert_eq!(seen(&health, &json!({ "status": "down" })), None);
-        let version = Expect::Version(crate::decide::expect::Source::Body, None);
+        let version = Expect::Version(crate::decide::source::Source::Body, None);
         assert_eq!(seen(&version, &json!("v1")), Some(Reason::VersionMismatch));
     }
 }
