@@ -119,6 +119,10 @@ pub enum Act {
     Drain {
         /// The slot.
         slot: Slot,
+        /// The release that the traffic has just been switched to, where nobody has looked yet
+        /// whether all of it arrives there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        after: Option<Release>,
         /// The limit.
         limit_ms: u64,
     },

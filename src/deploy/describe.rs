@@ -43,7 +43,7 @@ pub fn describe(parts: &Parts, spec: &TransactionSpec, act: &Act) -> Vec<String>
         Act::Switch { route, .. } => {
             return parts.router.as_ref().map(|router| router.plan(route)).unwrap_or_default();
         }
-        Act::Drain { slot, limit_ms } => {
+        Act::Drain { slot, limit_ms, .. } => {
             format!("let the requests in {} end, {} at most", slot.name, time(limit_ms))
         }
         Act::Keep { slot, release, keep_ms } => {

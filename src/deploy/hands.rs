@@ -18,8 +18,7 @@ use crate::decide::plan::{Act, Slot, View};
 use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::words::show_duration;
 use crate::host::clock::Moment;
-use crate::host::signals::Cancel;
-use crate::host::{files, system};
+use crate::host::files;
 use crate::platforms::{Order, Trouble};
 use crate::report::v1::{Check, Response};
 
@@ -27,8 +26,6 @@ use crate::report::v1::{Check, Response};
 const MIGRATING: Duration = Duration::from_secs(15 * 60);
 /// Why an act was not done that somebody cancelled: `deploy::drive` knows who.
 pub(super) const CANCELLED: &str = "cancelled";
-/// How often a draining slot is looked at.
-const TICK: Duration = Duration::from_millis(100);
 
 /// What does the acts of one deployment.
 pub struct Hands<'a> {
@@ -90,7 +87,9 @@ impl Hands<'_> {
                 })?;
                 Ok(format!("the traffic goes to {}", route_words(route)))
             }
-            Act::Drain { slot, limit_ms } => Ok(self.drain(slot, millis(*limit_ms))),
+            Act::Drain { slot, after, limit_ms } => {
+                Ok(self.drain(slot, after.as_ref(), millis(*limit_ms)))
+            }
             Act::Keep { slot, release, keep_ms } => {
                 slots::keep(self.scope, self.state, slot, release, millis(*keep_ms))
             }
@@ -176,23 +175,6 @@ impl Hands<'_> {
         match self.session.cancel.sleep(length) {
             false => Ok(format!("{} for {reason}", show_duration(length))),
             true => Err(CANCELLED.into()),
-        }
-    }
-
-    /// Waits until nobody is connected to a slot any more; out of time is no failure, since what
-    /// is stopped then may end its own requests.
-    fn drain(&self, slot: &Slot, limit: Duration) -> String {
-        let (started, nobody) = (Moment::now(), Cancel::default());
-        loop {
-            let left: usize = slot.ports.values().map(|port| system::connections_to(*port)).sum();
-            let took = started.elapsed();
-            if left == 0 {
-                return format!("nobody is connected to {} any more", slot.name);
-            }
-            if took >= limit {
-                return format!("{left} are still connected to {}", slot.name);
-            }
-            nobody.sleep(TICK.min(limit.saturating_sub(took)));
         }
     }
 

@@ -10,6 +10,7 @@ pub mod commands;
 pub mod critical;
 pub mod current;
 pub mod describe;
+mod drain;
 pub mod drive;
 pub mod fleet;
 pub mod forensics;

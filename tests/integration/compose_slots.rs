@@ -1,20 +1,17 @@
 //! Releases of a Compose project in slots that are bad: whoever asks through the router all the time
 //! is answered by the old one.
 
-use std::io::{Read as _, Write as _};
-use std::process::{Child, Command, Stdio};
-
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::compose_rounds::in_slots;
 use crate::compose_world::ComposeWorld;
 use crate::crash_router::Router;
 use crate::engines::Engine;
 use crate::harness::Ran;
-use crate::load;
+use crate::take_back::{Asking, failures};
 
 /// Requests a second that are sent while a release is deployed.
-const RATE: &str = "40";
+const RATE: u32 = 40;
 /// The longest time that a slot which had the traffic, and died, may still have it, in milliseconds.
 const OUTAGE: f64 = 3_000.0;
 
@@ -32,33 +29,6 @@ fn with_v1(name: &str) -> Option<(ComposeWorld, [u16; 2], Router)> {
 fn deploy(shop: &ComposeWorld, version: &str, more: &[&str]) -> Ran {
     let words = ["deploy", "--version", version, "--allow-downgrade", "--report", "report.json"];
     shop.waveoff(&[&words[..], more].concat()).run()
-}
-
-/// Somebody who asks through the router all the time.
-struct Asking(Child);
-
-impl Asking {
-    fn start(shop: &ComposeWorld, versions: &[&str]) -> Self {
-        let mut load = Command::new(load::program());
-        load.args(["--connections", "2", "--for", "300", "--timeout", "5", "--rate", RATE]);
-        load.args(versions.iter().flat_map(|version| ["--version", version]));
-        load.arg(format!("http://127.0.0.1:{}/version", shop.world.port));
-        Self(load.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap())
-    }
-
-    /// What was seen until now.
-    fn end(mut self) -> Value {
-        self.0.stdin.take().unwrap().write_all(b"stop\n").unwrap();
-        let mut text = String::new();
-        self.0.stdout.take().unwrap().read_to_string(&mut text).unwrap();
-        assert!(self.0.wait().unwrap().success());
-        serde_json::from_str(&text).unwrap()
-    }
-}
-
-/// The failures among what was seen.
-fn failures(seen: &Value) -> u64 {
-    seen["failures"].as_object().unwrap().values().filter_map(Value::as_u64).sum()
 }
 
 /// Of both services: the container, its image, and the port that leads to it.
@@ -86,7 +56,7 @@ fn d4_a_bad_release_in_a_slot_leaves_the_old_one_serving_all_the_time() {
     ];
     for (bad, words, is_switched) in told {
         shop.publish(bad);
-        let asking = Asking::start(&shop, &["v1", bad]);
+        let asking = Asking::start(shop.world.port, RATE, &["v1", bad]);
         let ran = deploy(&shop, bad, &[]).expect_code(20);
         let (seen, report) = (asking.end(), shop.world.report().to_string());
         assert!(report.contains(words), "{bad}: {words}: {report}\n{ran:?}");
@@ -132,7 +102,7 @@ fn d4_a_bad_release_in_a_slot_leaves_the_old_one_serving_all_the_time() {
 fn d4_a_slot_that_ignores_sigterm_is_cleared_and_nobody_waits_for_it() {
     let Some((shop, _, _router)) = with_v1("stubborn") else { return };
     shop.publish("deaf");
-    let asking = Asking::start(&shop, &["v1", "v2", "deaf"]);
+    let asking = Asking::start(shop.world.port, RATE, &["v1", "v2", "deaf"]);
     deploy(&shop, "deaf", &["--watch", "0s"]).expect_code(0);
     let (before, all) = (serving(&shop), shop.all_containers());
     shop.publish("crash");

@@ -98,6 +98,7 @@ mod systemd_guide;
 mod systemd_releases;
 mod systemd_system;
 mod systemd_world;
+mod take_back;
 mod tls;
 mod wait_healthy;
 mod watched;

@@ -54,7 +54,7 @@ impl Exchange for BlueGreen {
             .chain(start(setup, current, release, idle, route.is_some()))
             .chain([verify(release, in_slot(idle), self.health_check_timeout)])
             .chain(pause(self.traffic_switch_delay, "the traffic switch"))
-            .chain(self.open(idle, behind).filter(|_| route.is_some()))
+            .chain(self.open(idle, back, behind).filter(|_| route.is_some()))
             .chain(stay.start(setup, current, release))
             .chain([switch, verify(release, through, None)])
             .chain(watch)
@@ -288,12 +288,14 @@ impl BlueGreen {
     /// Where the requests that a slot got are waited for, when the traffic goes back: behind the
     /// switch, which must not wait, and before the slot is cleared. When the database is taken
     /// back too, they are cut: until then all the others are answered by code that does not fit.
-    fn open(&self, slot: &Slot, behind: Behind) -> Option<Operation> {
+    fn open(&self, slot: &Slot, back: Option<&Release>, behind: Behind) -> Option<Operation> {
         if self.drain.is_zero() || behind == Behind::Restored {
             return None;
         }
-        let act = Act::Drain { slot: slot.clone(), limit_ms: millis(self.drain) };
-        Some(Operation::new(format!("open {} to requests", slot.name), Act::Mark).undo(act))
+        let name = format!("open {} to requests", slot.name);
+        let (slot, after, limit_ms) = (slot.clone(), back.cloned(), millis(self.drain));
+        let act = Act::Drain { slot, after, limit_ms };
+        Some(Operation::new(name, Act::Mark).undo(act))
     }
 
     /// What happens to the other slot when the release in `slot` is verified.

@@ -145,7 +145,7 @@ fn act(act: &Act) -> String {
         Act::Switch { route: Route::Saved { text }, release } => {
             format!("switch '{text}' {}", version(release))
         }
-        Act::Drain { slot, limit_ms } => format!("drain {} {limit_ms}", slot.name),
+        Act::Drain { slot, limit_ms, .. } => format!("drain {} {limit_ms}", slot.name),
         Act::Keep { slot, release, keep_ms } => {
             format!("keep {} {} {keep_ms}", slot.name, release.version)
         }

@@ -153,7 +153,7 @@ pub(super) fn retire(
     drain: Duration,
 ) -> Vec<Operation> {
     let drain = (!drain.is_zero()).then(|| {
-        let act = Act::Drain { slot: slot.clone(), limit_ms: millis(drain) };
+        let act = Act::Drain { slot: slot.clone(), after: None, limit_ms: millis(drain) };
         Operation::new(format!("let the requests in {} end", slot.name), act)
     });
     let what = release.map_or("what runs", |release| release.version.as_str());
