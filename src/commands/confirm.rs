@@ -2,11 +2,10 @@
 
 use super::engine::Engine;
 use super::site::{Site, live_of};
-use super::transact::Keeping;
 use super::{Session, ending, transact};
 use crate::decide::confirmation::{Claim, refusals, saw_version};
 use crate::decide::history::{History, Release};
-use crate::decide::journal::{Begun, Way};
+use crate::decide::journal::{Begun, Keeping, Way};
 use crate::decide::plan::Plan;
 use crate::decide::rollback::{Stated, read_report};
 use crate::decide::verdict::Verdict;
@@ -75,8 +74,9 @@ pub(super) fn perform(
         by: Some(engine.by.to_owned()),
         reason: String::new(),
         plan: Plan::default(),
+        keeping: Keeping::default(),
     };
-    let mut tale = transact::begin(engine, &history, begun, Keeping::USUAL)?;
+    let mut tale = transact::begin(engine, &history, begun)?;
     tale.checks = evidence.checks;
     Ok(transact::conclude(site, &telling, &history, tale))
 }

@@ -8,12 +8,11 @@ use super::fleet::Fleet;
 use super::named::ReleaseArgs;
 use super::preflight::{Clearance, Given, Images, Preflight, refuse_moved};
 use super::site::{Site, SiteArgs, live_of};
-use super::transact::Keeping;
 use super::{Departure, Output, Session, Verb, Yonder, confirm, ending, follow, transact};
 use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{History, Live, Release};
-use crate::decide::journal::{Begun, Way};
+use crate::decide::journal::{Begun, Keeping, Way};
 use crate::decide::plan::Direction;
 use crate::decide::precedence::{self, Ancestry};
 use crate::decide::strategy::{self, Wanted};
@@ -202,7 +201,7 @@ impl Deploy {
         }
         tell_begin(&story, &begun, site);
         self.vouched.iter().for_each(|text| story.tell("preflight", text));
-        let tale = transact::begin(engine, &history, begun, self.keeping())?;
+        let tale = transact::begin(engine, &history, begun)?;
         let mut report = transact::conclude(site, &telling, &history, tale);
         let vouched = self.vouched.iter().map(|text| Step::passed("preflight", text));
         report.steps.splice(0..0, vouched);
@@ -237,7 +236,7 @@ impl Deploy {
     }
 
     fn keeping(&self) -> Keeping {
-        Keeping { forensics: !self.no_forensics, ..Keeping::USUAL }
+        Keeping { forensics: !self.no_forensics, ..Keeping::default() }
     }
 
     fn refuse_older(
@@ -287,6 +286,7 @@ impl Deploy {
             by: Some(by.to_owned()),
             reason: String::new(),
             plan,
+            keeping: self.keeping(),
         })
     }
 

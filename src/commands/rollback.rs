@@ -6,12 +6,11 @@ use serde_json::Value;
 
 use super::engine::{Engine, Task};
 use super::site::{Site, SiteArgs, live_of};
-use super::transact::Keeping;
 use super::{Output, Session, Verb, ending, follow, named, transact};
 use crate::checks::{self, Target};
 use crate::config::values::Period;
 use crate::decide::history::{Deployment, History, Phase, Release};
-use crate::decide::journal::{Begun, Way};
+use crate::decide::journal::{Begun, Keeping, Way};
 use crate::decide::plan::View;
 use crate::decide::strategy::{self, Current, Return};
 use crate::decide::verdict::Verdict;
@@ -176,11 +175,10 @@ impl Rollback {
             fleet::hear(&site.scope, &site.state, turn)
                 .map_err(|why| Fault::error(why).hint("nothing was touched here"))?;
         }
-        let keeping = Keeping { forensics: !self.no_forensics, preserve_data: self.preserve_data };
         let (old, new) = (&begun.release.version, &route.target.version);
         let text = format!("{}: from {old} to {new}: {}", site.scope, begun.reason);
         Story::new(session).tell("rollback", &text);
-        let tale = transact::begin(engine, &history, begun, keeping)?;
+        let tale = transact::begin(engine, &history, begun)?;
         Ok(transact::conclude(site, &telling, &history, tale))
     }
 
@@ -217,6 +215,7 @@ impl Rollback {
             by: Some(by.to_owned()),
             reason: self.reason(by),
             plan,
+            keeping: Keeping { forensics: !self.no_forensics, preserve_data: self.preserve_data },
         })
     }
 

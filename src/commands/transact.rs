@@ -7,7 +7,7 @@ use super::site::Site;
 use super::{Session, ending};
 use crate::channels::Telling;
 use crate::decide::history::History;
-use crate::decide::journal::{Begun, Way};
+use crate::decide::journal::{Begun, Keeping, Way};
 use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
 use crate::deploy::capture;
@@ -38,20 +38,6 @@ pub(super) struct Tale<'a> {
     pub(super) news: News,
 }
 
-/// What somebody says of what is kept.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Keeping {
-    /// Keep evidence of what failed.
-    pub(super) forensics: bool,
-    /// The database stays as it is.
-    pub(super) preserve_data: bool,
-}
-
-impl Keeping {
-    /// What is usual.
-    pub(super) const USUAL: Self = Self { forensics: true, preserve_data: false };
-}
-
 /// What drives a run.
 fn drive<'a>(
     session: &'a Session,
@@ -59,7 +45,6 @@ fn drive<'a>(
     held: &'a Held,
     run: &Run,
     journal: Journal,
-    keeping: Keeping,
 ) -> Drive<'a> {
     let hands = Hands {
         session,
@@ -72,9 +57,8 @@ fn drive<'a>(
         run: run.folder.clone(),
         checks: Vec::new(),
         diagnostics: Vec::new(),
-        keeps_forensics: keeping.forensics,
+        keeping: Keeping::default(),
         forensics: None,
-        preserve_data: keeping.preserve_data,
         deployment: String::new(),
     };
     let story = Story::new(session);
@@ -93,10 +77,9 @@ pub(super) fn begin<'a>(
     engine: &Engine<'a>,
     history: &History,
     begun: Begun,
-    keeping: Keeping,
 ) -> anyhow::Result<Tale<'a>> {
     let journal = Journal::open(&engine.run.folder)?;
-    let mut drive = drive(engine.session, engine.site, engine.held, engine.run, journal, keeping);
+    let mut drive = drive(engine.session, engine.site, engine.held, engine.run, journal);
     if begun.way == Way::Deploy {
         capture_before(engine, history, &begun, &mut drive.story);
     }
@@ -128,7 +111,7 @@ pub(super) fn resume<'a>(
     reason: &str,
 ) -> anyhow::Result<Option<Tale<'a>>> {
     let journal = Journal::open(&run.folder)?;
-    let mut drive = drive(session, site, held, run, journal, Keeping::USUAL);
+    let mut drive = drive(session, site, held, run, journal);
     let driven = drive.resume(reason);
     Ok(driven.map(|driven| tale(drive, driven)))
 }

@@ -68,6 +68,20 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What it says, in words.
+    pub fn words(&self) -> &'static str {
+        match self {
+            Event::Started { .. } => "started",
+            Event::Mutating => "the running system is touched from here on",
+            Event::Verified => "verified",
+            Event::Failed { .. } => "failed",
+            Event::RolledBack { .. } => "rolled back",
+            Event::RollbackFailed { .. } => "rollback failed",
+        }
+    }
+}
+
 /// An event with its place in the ledger.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

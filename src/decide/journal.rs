@@ -38,6 +38,31 @@ pub struct Begun {
     pub reason: String,
     /// What will be done.
     pub plan: Plan,
+    /// What is kept, as somebody said who may be gone when another one goes on with it.
+    #[serde(default, skip_serializing_if = "Keeping::is_usual")]
+    pub keeping: Keeping,
+}
+
+/// What is kept, as whoever asked for it said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Keeping {
+    /// Evidence of what failed is kept.
+    pub forensics: bool,
+    /// The database stays as it is.
+    pub preserve_data: bool,
+}
+
+impl Keeping {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Default for Keeping {
+    fn default() -> Self {
+        Self { forensics: true, preserve_data: false }
+    }
 }
 
 /// A part of the plan.

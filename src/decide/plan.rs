@@ -193,6 +193,18 @@ impl Act {
             Act::Mark => "mark",
         }
     }
+
+    /// Whether all that a failed release left is still there behind it: what it wrote, and itself.
+    pub fn leaves_traces(&self) -> bool {
+        matches!(
+            self,
+            Act::SaveTag { .. }
+                | Act::Switch { .. }
+                | Act::Pause { .. }
+                | Act::Verify { .. }
+                | Act::Mark
+        )
+    }
 }
 
 /// An act, with the one that takes it back.

@@ -107,7 +107,7 @@ fn settled(entry: &Entry) -> Option<Place> {
 mod tests {
     use super::*;
     use crate::decide::history::{Event, Release};
-    use crate::decide::journal::{Begun, Way};
+    use crate::decide::journal::{Begun, Keeping, Way};
     use crate::decide::plan::{Act, Operation, Plan};
 
     fn operation(name: &str, undo: bool) -> Operation {
@@ -136,6 +136,7 @@ mod tests {
                 restored: vec![operation("verify v1", false)],
                 cleanup: vec![operation("stop v1", false), operation("keep v1", false)],
             },
+            keeping: Keeping::default(),
         }))
     }
 

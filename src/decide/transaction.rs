@@ -130,6 +130,11 @@ impl Transaction {
         }
     }
 
+    /// Why the release is taken back, or why somebody wants that.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     /// What it ends with, as far as is known now.
     pub fn outcome(&self) -> &Outcome {
         &self.outcome
@@ -145,6 +150,20 @@ impl Transaction {
         }
     }
 
+    /// What will be done first to take the release back, once what is being recorded is.
+    pub fn first_back(&self) -> Option<&Act> {
+        match &self.stage {
+            Stage::Closing(_, then) => match **then {
+                Stage::Undo(index) => {
+                    self.act(Place { part: Part::Undo, index: index.saturating_sub(1) })
+                }
+                Stage::Restored(index) => self.act(Place { part: Part::Restored, index }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The operation at a place of the plan.
     pub fn at(&self, place: Place) -> Option<&Operation> {
         let plan = &self.begun.plan;
@@ -156,7 +175,8 @@ impl Transaction {
         list.get(place.index)
     }
 
-    fn act(&self, place: Place) -> Option<&Act> {
+    /// What is done at a place of the plan.
+    pub fn act(&self, place: Place) -> Option<&Act> {
         let operation = self.at(place)?;
         if place.part == Part::Undo { operation.undo.as_ref() } else { Some(&operation.act) }
     }

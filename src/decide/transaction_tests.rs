@@ -37,6 +37,7 @@ fn begun(way: Way, back: Option<&str>) -> Begun {
         by: Some("me".into()),
         reason: "too slow".into(),
         plan: plan(back),
+        keeping: crate::decide::journal::Keeping::default(),
     }
 }
 

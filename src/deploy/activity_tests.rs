@@ -1,6 +1,6 @@
 use super::*;
 use crate::decide::history::{Event, Release};
-use crate::decide::journal::{Begun, Part, Place, Way};
+use crate::decide::journal::{Begun, Keeping, Part, Place, Way};
 use crate::decide::plan::{Act, Operation, Plan};
 use crate::deploy::lock::{Claim, Held};
 use crate::host::clock::Moment;
@@ -47,6 +47,7 @@ impl World {
             by: None,
             reason: String::new(),
             plan: Plan { forward, ..Plan::default() },
+            keeping: Keeping::default(),
         };
         for entry in [
             Entry::Begun(Box::new(begun)),

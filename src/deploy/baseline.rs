@@ -22,7 +22,7 @@ impl Hands<'_> {
         });
         let lines = views.next_back().map(|view| self.parts.diagnostics(view, &begun.release));
         self.diagnostics = lines.unwrap_or_default();
-        if self.keeps_forensics {
+        if self.keeping.forensics {
             self.keep_evidence(begun, reason);
         }
     }
@@ -33,7 +33,7 @@ impl Hands<'_> {
             spec: None,
             migrate: None,
             history: Err("it was not read".into()),
-            serving: self.parts.serving(&Commands::looking(self.session)),
+            serving: self.parts.serving_soon(self.session),
             target: None,
         };
         let state = capture::take(self.session, self.loaded, &subject);
@@ -96,7 +96,7 @@ impl Hands<'_> {
         let slower = self.spec.capture.as_ref().and_then(|spec| spec.slower);
         let usual = Terms::default();
         let slower = slower.map_or(usual.slower, |slower| slower.0);
-        let terms = Terms { slower, preserve_data: self.preserve_data };
+        let terms = Terms { slower, preserve_data: self.keeping.preserve_data };
         judge(&compare(&before, &after, terms))
     }
 }

@@ -32,6 +32,8 @@ pub struct Commands<'a> {
     /// The run: where lines are shown, and what cancels.
     pub session: &'a Session,
     record: Option<PathBuf>,
+    /// The limit of a question.
+    patience: Duration,
     /// The last lines of the last run.
     tail: Mutex<Vec<String>>,
 }
@@ -39,12 +41,17 @@ pub struct Commands<'a> {
 impl<'a> Commands<'a> {
     /// Keeps in `record` which command runs.
     pub fn new(session: &'a Session, record: PathBuf) -> Self {
-        Self { session, record: Some(record), tail: Mutex::default() }
+        Self { session, record: Some(record), patience: ASKING, tail: Mutex::default() }
     }
 
     /// For looking only: nothing is written.
     pub fn looking(session: &'a Session) -> Self {
-        Self { session, record: None, tail: Mutex::default() }
+        Self::hurried(session, ASKING)
+    }
+
+    /// The same, with a limit for each question.
+    pub fn hurried(session: &'a Session, patience: Duration) -> Self {
+        Self { session, record: None, patience, tail: Mutex::default() }
     }
 
     /// Runs a command that changes something, and shows its lines as they come. It is ended when
@@ -98,7 +105,7 @@ impl<'a> Commands<'a> {
     }
 
     fn asked(&self, command: &CommandSpec) -> Result<Ran, Trouble> {
-        process::run(command, ASKING, &Cancel::default(), None).map_err(|error| {
+        process::run(command, self.patience, &Cancel::default(), None).map_err(|error| {
             Trouble::new(format!("{} could not be run: {error}", command.argv.show()))
         })
     }

@@ -1,18 +1,20 @@
 //! Walks a transaction: writes, acts, looks. What comes next is `decide::transaction`'s.
 
+use std::time::Duration;
+
 use super::hands::Hands;
 use super::journal::Journal;
 use super::ledger::Ledger;
 use super::lock::Held;
-use super::reserve;
 use super::story::Story;
+use super::{reserve, retold};
 use crate::commands::Session;
 use crate::decide::history::Event;
 use crate::decide::journal::{Begun, Entry, Part, Place, Way};
 use crate::decide::plan::Act;
 use crate::decide::transaction::{Next, Outcome, Transaction};
 use crate::decide::verdict::Verdict;
-use crate::host::system;
+use crate::host::{clock, system};
 
 /// Everything that a walk needs.
 pub struct Drive<'a> {
@@ -59,6 +61,8 @@ struct Walk {
     transaction: Transaction,
     mutated: bool,
     resumed: bool,
+    /// Whether evidence of what failed was kept, or nothing of it is left.
+    witnessed: bool,
     unrecorded: Vec<String>,
     left: Option<Left>,
 }
@@ -67,7 +71,7 @@ impl Drive<'_> {
     /// Begins, and walks to the end. Nothing that goes wrong on the way is an error here: it is an
     /// outcome.
     pub fn begin(&mut self, begun: Begun) -> Driven {
-        self.hands.deployment.clone_from(&begun.deployment);
+        self.take_over(&begun);
         let transaction = Transaction::new(begun.clone());
         let mut walk = Walk::of(transaction, false);
         // What is not in the journal is not begun.
@@ -84,8 +88,9 @@ impl Drive<'_> {
     pub fn resume(&mut self, reason: &str) -> Option<Driven> {
         let entries = || self.journal.lines().iter().map(|line| &line.entry);
         let mut walk = Walk::of(Transaction::of(entries())?, true);
-        self.hands.deployment.clone_from(&walk.transaction.begun().deployment);
         walk.mutated = entries().any(|entry| *entry == Entry::Recorded(Event::Mutating));
+        walk.witnessed = entries().any(|entry| walk.ends_traces(entry));
+        self.take_over(walk.transaction.begun());
         // It may have been ended between the ledger's line and the journal's.
         if let Next::Record(event) = walk.transaction.next()
             && self.is_recorded(&walk, &event).is_ok_and(|recorded| recorded)
@@ -97,7 +102,17 @@ impl Drive<'_> {
         if !walk.transaction.is_over() {
             self.note(&mut walk, Entry::Interrupted { reason: reason.into() });
         }
+        let lines = self.journal.lines();
+        let began = lines.first().map_or(0, |line| clock::unix_ms().saturating_sub(line.at_ms));
+        let steps = retold::steps(&walk.transaction, lines);
+        self.story.go_on(Duration::from_millis(began), steps);
         Some(self.walk(walk))
+    }
+
+    /// What the hands have to know, whoever began.
+    fn take_over(&mut self, begun: &Begun) {
+        self.hands.deployment.clone_from(&begun.deployment);
+        self.hands.keeping = begun.keeping;
     }
 
     fn walk(&mut self, mut walk: Walk) -> Driven {
@@ -117,7 +132,9 @@ impl Drive<'_> {
                     }
                 }
                 Next::Intend(place, _) => {
-                    self.witness_rollback(&walk, place);
+                    if walk.ends_traces(&Entry::Intent(place)) {
+                        self.witness(&mut walk);
+                    }
                     if place.part != Part::Forward {
                         reserve::free(&self.hands.run);
                     }
@@ -134,6 +151,10 @@ impl Drive<'_> {
                 }
                 Next::Commit => self.note(&mut walk, Entry::Committed),
                 Next::End => {
+                    let outcome = walk.transaction.outcome();
+                    if !matches!(outcome, Outcome::Verified | Outcome::Untouched(_)) {
+                        self.witness(&mut walk);
+                    }
                     reserve::free(&self.hands.run);
                     self.note(&mut walk, Entry::Ended);
                 }
@@ -177,21 +198,30 @@ impl Drive<'_> {
         self.session.cancel.reason().map(cancelled)
     }
 
-    /// A rollback that somebody wants begins with evidence of what it takes back, too.
-    fn witness_rollback(&mut self, walk: &Walk, place: Place) {
-        let begun = walk.transaction.begun();
-        let first = place == Place { part: Part::Forward, index: 0 };
-        if first && begun.way == Way::Rollback && !walk.resumed {
-            self.hands.witness(begun, &begun.reason);
+    /// Keeps evidence of what is taken back, once, and only of what had begun. It takes what room there
+    /// is, and not what the way back needs.
+    fn witness(&mut self, walk: &mut Walk) {
+        if walk.witnessed || !walk.mutated {
+            return;
+        }
+        walk.witnessed = true;
+        let (run, is_free) = (self.hands.run.clone(), !reserve::is_held(&self.hands.run));
+        if is_free && let Err(error) = reserve::take(&run) {
+            return self.story.tell("abort", &format!("no evidence is kept: {error:#}"));
+        }
+        self.hands.witness(walk.transaction.begun(), walk.transaction.reason());
+        if is_free {
+            reserve::free(&run);
         }
     }
 
     /// Adds an event to the ledger; tells whether it goes on.
     fn record(&mut self, walk: &mut Walk, event: Event) -> bool {
         if matches!(event, Event::Failed { .. }) && walk.mutated {
-            let reason = failure(&event);
-            self.hands.witness(walk.transaction.begun(), &reason);
-            // Evidence takes what room there is, and not what is set aside.
+            // What failed must not stay live for the sake of evidence that will still be there.
+            if !walk.transaction.first_back().is_some_and(Act::leaves_traces) {
+                self.witness(walk);
+            }
             reserve::free(&self.hands.run);
         }
         if self.is_fenced(walk) {
@@ -204,7 +234,7 @@ impl Drive<'_> {
                 true
             }
             Err(reason) => {
-                let word = word(&event);
+                let word = event.words();
                 self.story.step(
                     "record",
                     self.session.elapsed(),
@@ -240,7 +270,7 @@ impl Drive<'_> {
         }
         let from = self.session.elapsed();
         let record = self.ledger.append(deployment, event.clone()).map_err(why)?;
-        let detail = format!("{} (event {} of the ledger)", word(event), record.seq);
+        let detail = format!("{} (event {} of the ledger)", event.words(), record.seq);
         self.story.step("record", from, Verdict::Pass, detail);
         Ok(())
     }
@@ -275,9 +305,7 @@ impl Drive<'_> {
         let masked = |text: String| self.session.masked(&text);
         let done = self.hands.perform(act, back).map(masked).map_err(masked);
         let done = done.map_err(|reason| self.told_to_end(transaction, reason));
-        let name = transaction.at(place).map(|operation| operation.name.as_str());
-        let name = name.unwrap_or_else(|| act.word());
-        let name = if place.part == Part::Undo { format!("undo: {name}") } else { name.into() };
+        let name = retold::name(transaction, place);
         let (verdict, detail) = match &done {
             Ok(detail) => (Verdict::Pass, detail.clone()),
             Err(reason) => (Verdict::Fail, reason.clone()),
@@ -329,7 +357,16 @@ impl Drive<'_> {
 
 impl Walk {
     fn of(transaction: Transaction, resumed: bool) -> Self {
-        Self { transaction, resumed, mutated: false, unrecorded: Vec::new(), left: None }
+        let (mutated, witnessed, unrecorded) = (false, false, Vec::new());
+        Self { transaction, mutated, resumed, witnessed, unrecorded, left: None }
+    }
+
+    /// Whether an entry says that something is done which leaves little of what is taken back.
+    fn ends_traces(&self, entry: &Entry) -> bool {
+        let Entry::Intent(place) = entry else { return false };
+        let by_hand = self.transaction.begun().way == Way::Rollback;
+        let back = by_hand || matches!(place.part, Part::Undo | Part::Restored);
+        back && self.transaction.act(*place).is_some_and(|act| !act.leaves_traces())
     }
 }
 
@@ -347,21 +384,3 @@ fn cancelled(by: &str) -> String {
 
 /// What a cancellation by the limit of the whole deployment is called.
 pub const DEADLINE: &str = "its limit";
-
-fn failure(event: &Event) -> String {
-    match event {
-        Event::Failed { reason } => reason.clone(),
-        _ => String::new(),
-    }
-}
-
-fn word(event: &Event) -> &'static str {
-    match event {
-        Event::Started { .. } => "started",
-        Event::Mutating => "the running system is touched from here on",
-        Event::Verified => "verified",
-        Event::Failed { .. } => "failed",
-        Event::RolledBack { .. } => "rolled back",
-        Event::RollbackFailed { .. } => "rollback failed",
-    }
-}

@@ -14,6 +14,7 @@ use crate::commands::Session;
 use crate::config::Loaded;
 use crate::config::transaction::{MigrateSpec, TransactionSpec};
 use crate::decide::history::Release;
+use crate::decide::journal::Keeping;
 use crate::decide::plan::{Act, Slot, View};
 use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::words::show_duration;
@@ -49,12 +50,10 @@ pub struct Hands<'a> {
     pub checks: Vec<Check>,
     /// The last lines of what the failed release wrote.
     pub diagnostics: Vec<String>,
-    /// Whether evidence of what failed is kept.
-    pub keeps_forensics: bool,
+    /// What is kept.
+    pub keeping: Keeping,
     /// The folder of that evidence.
     pub forensics: Option<String>,
-    /// Whether the database stays as it is.
-    pub preserve_data: bool,
     /// The deployment's id, under which the state before it was captured.
     pub deployment: String,
 }

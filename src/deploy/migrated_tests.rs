@@ -1,7 +1,7 @@
 use super::*;
 use crate::decide::history::Event;
 use crate::decide::history::Record;
-use crate::decide::journal::{Begun, Place};
+use crate::decide::journal::{Begun, Keeping, Place};
 use crate::decide::plan::{Operation, Plan};
 
 fn release(version: &str) -> Release {
@@ -22,6 +22,7 @@ fn begun(way: Way, version: &str, forward: Vec<Operation>) -> Entry {
         by: None,
         reason: String::new(),
         plan: Plan { forward, ..Plan::default() },
+        keeping: Keeping::default(),
     }))
 }
 

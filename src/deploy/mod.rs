@@ -22,6 +22,7 @@ pub mod migrated;
 pub mod migration;
 pub mod parts;
 mod reserve;
+mod retold;
 pub mod runs;
 pub mod setup;
 pub mod slots;

@@ -1,10 +1,12 @@
 //! What a service consists of: its components, each in its places, and what sends requests there.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::commands::Commands;
 use super::forensics::Trace;
 use super::state::{Scope, State};
+use crate::commands::Session;
 use crate::config::pipeline::PlatformSpec;
 use crate::config::transaction::{
     BlueGreenSpec, ComponentSpec, PortsSpec, StrategySpec, TransactionSpec,
@@ -20,6 +22,9 @@ use crate::routers::{self, Active, Router};
 
 /// What stands behind the name of a component for what it restarts beside its slots.
 const RESTARTED: &str = "-restarted";
+
+/// How long each is waited for that tells what serves, while what failed is still live.
+const SOON: Duration = Duration::from_secs(1);
 
 /// The parts of a service.
 pub struct Parts {
@@ -142,12 +147,26 @@ impl Parts {
 
     /// What each component runs of what gets the requests, as far as it can be known.
     pub fn serving(&self, commands: &Commands<'_>) -> Vec<(&str, Running)> {
+        self.ask_all(commands, |platform| platform.running())
+    }
+
+    /// The same, without waiting long for anybody who is slow to tell.
+    pub fn serving_soon(&self, session: &Session) -> Vec<(&str, Running)> {
+        let commands = Commands::hurried(session, SOON);
+        self.ask_all(&commands, |platform| platform.running_within(SOON))
+    }
+
+    fn ask_all(
+        &self,
+        commands: &Commands<'_>,
+        ask: impl Fn(&dyn Platform) -> Running,
+    ) -> Vec<(&str, Running)> {
         let slot = self.active(commands).ok().flatten();
         let lost = !self.slots.is_empty() && slot.is_none();
         let unknown =
             self.components.iter().filter(|_| lost).map(|name| (&**name, Running::Unknown));
         let all = self.seen(&self.view_of(slot)).into_iter();
-        unknown.chain(all.map(|(name, platform)| (name, platform.running()))).collect()
+        unknown.chain(all.map(|(name, platform)| (name, ask(platform)))).collect()
     }
 
     /// The version that serves, when all components agree on it.

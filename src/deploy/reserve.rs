@@ -31,6 +31,11 @@ pub(super) fn take(run: &Path) -> anyhow::Result<()> {
     })
 }
 
+/// Whether room is set aside there.
+pub(super) fn is_held(run: &Path) -> bool {
+    files::exists(file(run))
+}
+
 /// Gives it free. What is not there is free already.
 pub(super) fn free(run: &Path) {
     // Where even this fails, all that could be done is to go on.

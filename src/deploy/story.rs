@@ -14,12 +14,20 @@ pub struct Story<'a> {
     pub session: &'a Session,
     /// The steps so far.
     pub steps: Vec<Step>,
+    /// How long it had gone on when this run began: others told its beginning.
+    before: Duration,
 }
 
 impl<'a> Story<'a> {
     /// Begins.
     pub fn new(session: &'a Session) -> Self {
-        Self { session, steps: Vec::new() }
+        Self { session, steps: Vec::new(), before: Duration::ZERO }
+    }
+
+    /// Goes on with a story that others began so long ago, and told so far.
+    pub fn go_on(&mut self, began: Duration, steps: Vec<Step>) {
+        self.before = began.saturating_sub(self.session.elapsed());
+        self.steps.splice(0..0, steps);
     }
 
     /// Says a line: the time of day, the step's name, what happens.
@@ -38,7 +46,7 @@ impl<'a> Story<'a> {
             name: name.into(),
             detail,
             verdict,
-            from_ms: from.as_millis() as u64,
+            from_ms: (self.before + from).as_millis() as u64,
             duration_ms: took.as_millis() as u64,
         });
     }

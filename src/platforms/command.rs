@@ -112,8 +112,12 @@ impl Platform for Command {
     }
 
     fn running(&self) -> Running {
+        self.running_within(ASKING)
+    }
+
+    fn running_within(&self, limit: Duration) -> Running {
         let Some(argv) = &self.spec.running else { return Running::Unknown };
-        let ran = process::run(&self.about_place(argv), ASKING, &Cancel::default(), None);
+        let ran = process::run(&self.about_place(argv), limit, &Cancel::default(), None);
         let Ok(Ran::Ended(CommandOutput { code: Some(0), stdout, .. })) = ran else {
             return Running::Unknown;
         };

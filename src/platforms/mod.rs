@@ -7,6 +7,7 @@ mod process;
 mod systemd;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::config::pipeline::{CommandPlatformSpec, PlatformSpec};
 use crate::config::transaction::TransactionSpec;
@@ -140,6 +141,11 @@ pub trait Platform {
 
     /// What runs now.
     fn running(&self) -> Running;
+
+    /// The same, for whom it is not worth waiting for: unknown when it is not told within `limit`.
+    fn running_within(&self, _: Duration) -> Running {
+        self.running()
+    }
 
     /// Where the service answers, if the platform knows.
     fn base_url(&self) -> Option<String>;

@@ -82,6 +82,7 @@ mod readme;
 mod registry;
 mod release;
 mod release_ci;
+mod resumed;
 mod safeguard;
 mod scenarios;
 mod shared_images;

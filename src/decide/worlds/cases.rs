@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::dice::Dice;
 use super::model::{ELSEWHERE, NEW, PLACE, Schema, World};
 use crate::decide::history::{Event, Release};
-use crate::decide::journal::{Begun, Way};
+use crate::decide::journal::{Begun, Keeping, Way};
 use crate::decide::plan::Slot;
 use crate::decide::strategy::{
     BlueGreen, Current, Migrated, Migration, Return, Rolling, Setup, Strategy, Wanted, deploy,
@@ -205,6 +205,7 @@ fn deployment(setup: Setup, dice: &mut Dice) -> Option<Case> {
         by: None,
         reason: String::new(),
         plan,
+        keeping: Keeping::default(),
     };
     let ledger = Vec::new();
     Some(Case { setup, current, begun, world, to_slot: wanted.to_slot, ledger })
@@ -255,6 +256,7 @@ fn return_of(setup: Setup, dice: &mut Dice) -> Option<Case> {
         by: None,
         reason: "it is slow".into(),
         plan,
+        keeping: Keeping::default(),
     };
     let ledger = if ours { verified } else { Vec::new() };
     Some(Case { setup, current, begun, world, to_slot: None, ledger })
