@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::Problem;
 
 pub(crate) const USAGE: &str = "\
-Usage: machine --programs FOLDER [--json FILE] [--rounds N]
+Usage: scripts/bench WHAT --programs FOLDER [--json FILE] [--rounds N]
 
   --programs FOLDER  where waveoff is, as it is downloaded
   --json FILE        write all figures there

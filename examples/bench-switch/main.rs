@@ -26,7 +26,9 @@ use crate::world::{Kind, World};
 
 fn main() -> ExitCode {
     let options = Options::parse(std::env::args().skip(1));
-    entry::run(USAGE, options, |options| Ok(measure(options)?.iter().all(Figures::is_met)))
+    entry::run(USAGE, options, |options| {
+        Ok(measure(options)?.iter().all(|figures| figures.is_met(options.requests)))
+    })
 }
 
 fn measure(options: &Options) -> Result<Vec<Figures>, Problem> {
@@ -40,7 +42,7 @@ fn measure(options: &Options) -> Result<Vec<Figures>, Problem> {
     }
     print!("{}", report::render(&results));
     if let Some(file) = &options.json {
-        std::fs::write(file, report::json(&results)?)?;
+        std::fs::write(file, report::json(&results, options.requests)?)?;
     }
     Ok(results)
 }

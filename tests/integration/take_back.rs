@@ -41,7 +41,7 @@ pub(crate) fn failures(seen: &Value) -> u64 {
 
 /// Behind a router that opens a connection to the slot for each request, as nginx does unless it
 /// is told otherwise; the second version is ill, which is only seen through the router.
-fn behind(balancer: Balancer) -> Option<Shop> {
+pub(crate) fn behind(balancer: Balancer) -> Option<Shop> {
     let shop = Shop::blue_green(Platform::Process, balancer)?;
     let public = format!("url: http://127.0.0.1:{}/health/full", shop.public);
     let config = read(&shop.folder(), "waveoff.yml").replace("path: /health/full", &public);
