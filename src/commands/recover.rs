@@ -250,6 +250,8 @@ pub(super) fn retire(engine: &Engine<'_>) -> anyhow::Result<()> {
         let Some(slot) = parts.slot(&name) else { continue };
         let active = parts.active(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
         if active == Some(slot) {
+            // It got the traffic back past us: whoever serves is not kept, but needed.
+            slots::serves(scope, state, slot).map_err(Fault::error)?;
             continue;
         }
         if active.is_none() {

@@ -15,7 +15,7 @@ use crate::config::Loaded;
 use crate::config::transaction::{MigrateSpec, TransactionSpec};
 use crate::decide::history::Release;
 use crate::decide::journal::Keeping;
-use crate::decide::plan::{Act, Slot, View};
+use crate::decide::plan::{Act, Route, Slot, View};
 use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::words::show_duration;
 use crate::host::clock::Moment;
@@ -84,6 +84,10 @@ impl Hands<'_> {
                     let release = release.clone().unwrap_or_default();
                     self.trouble("switch", &release, trouble)
                 })?;
+                if let Route::Slot(slot) = route {
+                    // The traffic is not sent elsewhere for want of a note: a recovery makes it, too.
+                    slots::serves(self.scope, self.state, slot).unwrap_or_default();
+                }
                 Ok(format!("the traffic goes to {}", route_words(route)))
             }
             Act::Drain { slot, after, limit_ms } => {

@@ -85,6 +85,17 @@ pub fn keep(
     Ok(format!("{} is kept in {} until {until}", release.version, slot.name))
 }
 
+/// Notes that what is in a slot serves, so that its time is never over. What is not known to be there
+/// is not noted.
+///
+/// # Errors
+/// When that cannot be kept.
+pub fn serves(scope: &Scope, state: &State, slot: &Slot) -> Result<(), String> {
+    change(scope, state, |all| {
+        all.entry(slot.name.clone()).and_modify(|there| there.until_ms = None);
+    })
+}
+
 /// The slots whose time is over.
 ///
 /// # Errors

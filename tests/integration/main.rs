@@ -61,6 +61,7 @@ mod images;
 mod init;
 mod jsonpath;
 mod kept;
+mod kept_slots;
 mod large;
 mod load;
 mod lock;
