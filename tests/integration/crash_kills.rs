@@ -154,12 +154,26 @@ pub(crate) struct Sum {
     pub(crate) kills: usize,
     pub(crate) old: usize,
     pub(crate) new: usize,
+    /// Kills on the way back.
+    pub(crate) late: usize,
+}
+
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Deed {
+    /// The deployment of a release that is well.
+    Deploy,
+    /// The deployment of v2, which is not, and is taken back.
+    TakeBack,
+    /// A rollback by hand, from a release that was just deployed.
+    Rollback,
 }
 
 /// The deployments of a service, each of which goes on from what the one before it left.
 pub(crate) struct Kills<'a, V> {
     pub(crate) victim: &'a V,
     pub(crate) sum: Sum,
+    deed: Deed,
     strace: PathBuf,
     commission: Value,
     number: usize,
@@ -169,12 +183,22 @@ pub(crate) struct Kills<'a, V> {
 impl<'a, V: Victim> Kills<'a, V> {
     /// Deploys the first release; none where there is no strace.
     pub(crate) fn of(victim: &'a V) -> Option<Self> {
+        Self::doing(victim, Deed::Deploy)
+    }
+
+    /// As [`of`](Self::of), where something else is killed than a deployment that would end well.
+    pub(crate) fn doing(victim: &'a V, deed: Deed) -> Option<Self> {
         let strace = part("strace")?;
         let old = victim.release(1);
         victim.deploy(&old).run().expect_code(0);
-        let first = victim.runs()[0].join("commission.json");
-        let commission = serde_json::from_str(&fs::read_to_string(first).unwrap()).unwrap();
-        Some(Self { victim, sum: Sum::default(), strace, commission, number: 1, old })
+        if deed == Deed::Rollback {
+            victim.deploy(&victim.release(2)).run().expect_code(20);
+            victim.deploy(&victim.release(3)).run().expect_code(0);
+            victim.waveoff(&["rollback"]).run().expect_code(0);
+        }
+        let last = victim.runs().pop().unwrap().join("commission.json");
+        let commission = serde_json::from_str(&fs::read_to_string(last).unwrap()).unwrap();
+        Some(Self { victim, sum: Sum::default(), deed, strace, commission, number: 3, old })
     }
 
     /// Deploys the next release with an engine that is killed before the Nth such call of one of
@@ -228,6 +252,7 @@ impl<'a, V: Victim> Kills<'a, V> {
         assert_eq!(self.victim.proven(), last);
         eprintln!("{:?}", self.sum);
         assert!(self.sum.kills > 0 && self.sum.old > 0, "{:?}", self.sum);
+        assert!(self.sum.late > 0 || self.deed == Deed::Deploy, "{:?}", self.sum);
         self.sum
     }
 
@@ -242,16 +267,21 @@ impl<'a, V: Victim> Kills<'a, V> {
     #[track_caller]
     fn is_killed(&mut self, engine: Command, what: &str) -> bool {
         self.number += 2;
-        let new = self.victim.release(self.number);
+        let new = self.victim.release(if self.deed == Deed::TakeBack { 2 } else { self.number });
+        if self.deed == Deed::Rollback {
+            self.victim.deploy(&new).run().expect_code(0);
+        }
         let ran = self.commissioned(engine, &new);
         if ran.code == Some(0) {
-            assert_eq!(self.victim.proven(), new, "{}", self.victim.said());
-            self.old = new;
+            let end = if self.deed == Deed::Deploy { &new } else { &self.old };
+            assert_eq!(&self.victim.proven(), end, "{}", self.victim.said());
+            self.old = end.clone();
             return false;
         }
         assert_eq!(ran.code, None, "{what}: {ran:?}");
+        self.sum.late += usize::from(self.is_late());
         let live = self.victim.recovered();
-        let is_whole = [&self.old, &new].contains(&&live);
+        let is_whole = live == self.old || (live == new && self.deed != Deed::TakeBack);
         assert!(
             is_whole,
             "{what}: {live} is neither {} nor {new}: {}",
@@ -271,14 +301,29 @@ impl<'a, V: Victim> Kills<'a, V> {
         true
     }
 
-    /// An engine with the commission of the first deployment, but for this version.
+    /// Whether the run that was killed had begun to bring a release back.
+    fn is_late(&self) -> bool {
+        let last = self.victim.runs().pop().unwrap_or_default();
+        let text = fs::read_to_string(last.join("journal.jsonl")).unwrap_or_default();
+        let begun = match self.deed {
+            Deed::Rollback => "\"entry\":\"intent\"",
+            Deed::Deploy | Deed::TakeBack => "\"part\":\"undo\"",
+        };
+        text.contains(begun)
+    }
+
+    /// An engine with the commission of the last one that was not killed, but for the version.
     fn commissioned(&self, mut engine: Command, version: &str) -> Ran {
         let (runs, mut commission) = (self.victim.runs(), self.commission.clone());
         let last = runs.last().and_then(|run| run.file_name()).unwrap().to_str().unwrap();
         // Behind the last one, and before those that are begun later; never longer than a name may be.
         let last: Vec<&str> = last.split('-').take(3).collect();
-        commission["run"] = format!("{}-{version:0>7}", last.join("-")).into();
-        commission["task"]["deploy"]["version"] = version.into();
+        commission["run"] = format!("{}-{:0>7}", last.join("-"), self.number).into();
+        if self.deed == Deed::Rollback {
+            commission["task"]["rollback"]["to"] = self.old.clone().into();
+        } else {
+            commission["task"]["deploy"]["version"] = version.into();
+        }
         let mut child = engine.stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(commission.to_string().as_bytes()).unwrap();
         Ran::of(child.wait_with_output().unwrap())

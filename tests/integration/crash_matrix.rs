@@ -3,7 +3,7 @@
 //!
 //! `CRASH_MATRIX=full` kills at each of them; without it, at some.
 
-use crate::crash_kills::{Kills, full};
+use crate::crash_kills::{Deed, Kills, full};
 use crate::crash_router::Balancer;
 use crate::crash_world::{Platform, Shop};
 
@@ -20,8 +20,9 @@ const CALLS: [(&str, usize); 9] = [
     ("flock", 13),
 ];
 
-/// No deployment has so many calls of a kind but for those that grow with the kills before it.
-const MOST: usize = 200;
+/// No deployment has so many calls of a kind, and those that grow with the kills before it stop
+/// growing with the fiftieth run that is kept.
+const MOST: usize = 400;
 
 #[track_caller]
 fn matrix(shop: Option<Shop>, offset: usize) {
@@ -31,17 +32,48 @@ fn matrix(shop: Option<Shop>, offset: usize) {
 /// As [`matrix`], but where only some kills are wanted, no more than one in `coarse` of those.
 #[track_caller]
 fn every(shop: Option<Shop>, offset: usize, coarse: usize) {
+    each(Deed::Deploy, shop, offset, coarse);
+}
+
+#[track_caller]
+fn each(deed: Deed, shop: Option<Shop>, offset: usize, coarse: usize) {
     let Some(shop) = shop else { return };
-    let Some(mut kills) = Kills::of(&shop) else { return };
+    let Some(mut kills) = Kills::doing(&shop, deed) else { return };
     for (call, stride) in CALLS {
         let stride = stride * coarse;
         let (first, step) = if full() { (1, 1) } else { (1 + offset % stride, stride) };
         // Each run that was killed is locked for a moment by the next ones, to ask after it.
-        for n in (first..=MOST).step_by(step) {
+        for n in (first..).step_by(step) {
             if !kills.at_call(call, n) {
                 break;
             }
+            assert!(n < MOST, "there is no end of {call}: {n} are not all of them");
         }
+    }
+    kills.end();
+}
+
+/// As [`each`], but where only some kills are wanted, one for two in three kinds of calls: on the way
+/// back, where that is what is killed.
+#[track_caller]
+fn few(deed: Deed, shop: Option<Shop>, offset: usize) {
+    if full() {
+        return each(deed, shop, 0, 1);
+    }
+    let Some(shop) = shop else { return };
+    let Some(mut kills) = Kills::doing(&shop, deed) else { return };
+    let counts = kills.count(&CALLS.map(|(call, _)| call));
+    let from = match deed {
+        Deed::TakeBack => 50,
+        Deed::Rollback => 30,
+        Deed::Deploy => 0,
+    };
+    for (index, ((call, _), count)) in CALLS.into_iter().zip(counts).enumerate() {
+        if (index + offset).is_multiple_of(3) || count == 0 {
+            continue;
+        }
+        let percent = from + (100 - from) * ((4 * index + offset) % 9) / 9;
+        kills.at_call(call, 1 + (count - 1) * percent / 100);
     }
     kills.end();
 }
@@ -100,4 +132,31 @@ fn t064_rolling_systemd_is_all_old_or_all_new() {
 fn t064_blue_green_systemd_is_all_old_or_all_new() {
     let shop = Shop::blue_green(Platform::Systemd, Balancer::Command);
     every(shop.and_then(Shop::under_systemd), 9, 4);
+}
+
+#[test]
+fn t064_a_bad_release_that_is_taken_back_in_place_leaves_all_old() {
+    few(Deed::TakeBack, Some(Shop::rolling(Platform::Process)), 10);
+}
+
+#[test]
+fn t064_a_bad_release_that_is_taken_back_from_its_slot_leaves_all_old() {
+    let shop = Shop::blue_green(Platform::Command, Balancer::Command);
+    few(Deed::TakeBack, shop.map(Shop::migrating), 11);
+}
+
+#[test]
+fn t064_a_rollback_by_hand_in_place_is_all_old_or_all_new() {
+    few(Deed::Rollback, Some(Shop::rolling(Platform::Command)), 12);
+}
+
+#[test]
+fn t064_a_rollback_by_hand_to_the_other_slot_is_all_old_or_all_new() {
+    few(Deed::Rollback, Shop::blue_green(Platform::Process, Balancer::Nginx), 13);
+}
+
+#[test]
+fn t064_blue_green_with_a_migration_is_all_old_or_all_new() {
+    let shop = Shop::blue_green(Platform::Process, Balancer::Haproxy);
+    few(Deed::Deploy, shop.map(Shop::migrating), 14);
 }

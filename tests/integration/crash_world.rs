@@ -32,6 +32,8 @@ pub(crate) struct Shop {
     router: Option<Router>,
     /// The port of what stays outside of the slots.
     pub(crate) worker: Option<u16>,
+    /// Whether each release has a migration of its own.
+    migrates: bool,
 }
 
 const PROCESS: &str = r#"
@@ -171,7 +173,16 @@ impl Shop {
             world.write(name, text);
         }
         world.write("home/.keep", "");
-        Self { manager: None, world, ports, public, router, worker: None }
+        let migrates = config.contains(MIGRATE);
+        Self { manager: None, world, ports, public, router, worker: None, migrates }
+    }
+
+    /// Each release with a migration of its own that is taken back with it.
+    pub(crate) fn migrating(mut self) -> Self {
+        let config = fs::read_to_string(self.folder().join("waveoff.yml")).unwrap();
+        self.world.write("waveoff.yml", &format!("{config}{MIGRATE}"));
+        self.migrates = true;
+        self
     }
 
     /// Of units that a real systemd runs; none where there is none.
@@ -314,7 +325,7 @@ impl Victim for Shop {
             assert_eq!(answers.as_ref(), Some(&live), "the worker is of the same release");
         }
         self.no_residue();
-        if self.ports.len() == 1 {
+        if self.migrates {
             assert_eq!(self.schema(), live, "the database fits the code");
         }
         self.ledger_ends_with(&live);
