@@ -6,6 +6,7 @@ use super::transact::Tale;
 use super::{Output, Session, output};
 use crate::decide::history::Release;
 use crate::decide::journal::Begun;
+use crate::decide::plan::Act;
 use crate::decide::transaction::Outcome;
 use crate::decide::verdict::Verdict;
 use crate::decide::words::show_duration;
@@ -231,8 +232,14 @@ fn words(tale: &Tale<'_>, by_hand: bool) -> Words {
 
 /// What to do when the way back failed, too.
 pub(super) fn person_needed(begun: &Begun) -> String {
-    let again = back(begun)
-        .map_or(String::new(), |target| format!("`waveoff rollback --to {}`, or ", target.version));
+    let is_barred = begun.plan.forward.iter().any(|operation| operation.no_way_back.is_some());
+    let again = back(begun).map_or(String::new(), |target| match (&target.version, is_barred) {
+        (target, false) => format!("`waveoff rollback --to {target}`, or "),
+        (target, true) => format!(
+            "`waveoff rollback --to {target} --preserve-data` if {target} works with the migrated \
+             database, or "
+        ),
+    });
     format!(
         "a person is needed: look at what runs (`waveoff status`), then {again}deploy a release \
          that is good"
@@ -245,8 +252,13 @@ fn left_behind(begun: &Begun) -> String {
     let undone = begun.plan.forward.iter().any(|operation| operation.undo.is_some());
     if let Some(target) = &begun.target {
         let target = &target.version;
+        let is_migration = |act: &Act| matches!(act, Act::Migrate { .. });
+        let data = match begun.plan.forward.iter().any(|operation| is_migration(&operation.act)) {
+            true => ", with --preserve-data if its migration cannot be taken back",
+            false => "",
+        };
         format!(
-            "`waveoff rollback --to {target}` starts {target} again; or deploy one that is good"
+            "`waveoff rollback --to {target}` starts {target} again{data}; or deploy one that is good"
         )
     } else if undone {
         format!("{version} was taken away again; deploy one that is good")

@@ -199,7 +199,8 @@ impl Rollback {
         start_again(session, site, &mut current, target);
         let since = migrated::since(&site.scope, &site.state, history, target)?;
         let (preserve_data, untold) = (self.preserve_data, since.untold.as_deref());
-        let way = Return { failed, target, preserve_data, migrated: &since.migrated, untold };
+        let (before, migrated) = (history.before(target), since.migrated.as_slice());
+        let way = Return { failed, target, before, preserve_data, migrated, untold };
         let plan = strategy::rollback(&setup, &current, &way)
             .map_err(|refusal| Fault::usage(refusal.reason).hint(refusal.hint))?;
         let way = match from {

@@ -67,7 +67,7 @@ pub struct RollingSpec {
     pub interval: Option<Period>,
     /// Failures in a row after which the old release comes back; 3 if absent.
     pub failures: Option<u32>,
-    /// The file that keeps the version that is replaced; `.deploy-previous-tag` in the state folder if absent.
+    /// The file that keeps the version that would be brought back; `.deploy-previous-tag` in the state folder if absent.
     pub previous_tag: Option<String>,
     /// How long the old release is left alone before it is verified after a rollback; 0s if absent, since a verification waits by itself.
     pub settle: Option<Period>,

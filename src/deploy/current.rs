@@ -27,7 +27,7 @@ pub struct Where<'a> {
     pub parts: &'a Parts,
     /// How its releases are exchanged.
     pub spec: &'a TransactionSpec,
-    /// The file that keeps the version that was replaced.
+    /// The file that keeps the version that would be brought back.
     pub tag_file: &'a str,
 }
 

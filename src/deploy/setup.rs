@@ -83,7 +83,7 @@ pub fn setup(
     }
 }
 
-/// The file that keeps the version that was replaced.
+/// The file that keeps the version that would be brought back.
 pub fn tag_file(spec: &TransactionSpec, scope: &Scope, state: &State) -> String {
     let own = match &spec.strategy {
         Some(StrategySpec::Rolling(spec)) => spec.previous_tag.clone(),
@@ -97,3 +97,7 @@ pub fn tag_file(spec: &TransactionSpec, scope: &Scope, state: &State) -> String 
 pub fn deploy_within(spec: &TransactionSpec) -> Duration {
     spec.deploy_within.map_or(DEPLOY_WITHIN, |within| within.0)
 }
+
+#[cfg(test)]
+#[path = "setup_tests.rs"]
+mod tests;

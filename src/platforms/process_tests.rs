@@ -1,5 +1,6 @@
 use super::*;
 use crate::commands::Session;
+use crate::config::values::Period;
 use crate::decide::history::Release;
 
 struct World {
@@ -309,4 +310,15 @@ fn r2_the_log_of_a_version_is_what_it_wrote_when_it_was_started_last() {
 /// A port on which nothing listens.
 fn closed_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn d3_an_old_release_has_thirty_seconds_to_end_when_nobody_says_otherwise() {
+    let of = |grace| world(ProcessSpec { grace, ..spec(&["shop"]) }).platform.grace();
+    assert_eq!(of(None), Duration::from_secs(30));
+    let documented = include_str!("../../docs/configuration.md");
+    assert!(
+        documented.contains("grace: 30s                            # between SIGTERM and SIGKILL")
+    );
+    assert_eq!(of(Some(Period(Duration::from_secs(2)))), Duration::from_secs(2));
 }

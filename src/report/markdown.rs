@@ -171,11 +171,56 @@ fn html(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::Session;
+    use crate::report::v1::Step;
     use proptest::prelude::*;
 
     #[test]
     fn text_from_outside_means_only_itself() {
         assert_eq!(escape("a|b <b> @me #1 `x`"), "a\\|b &lt;b&gt; @\u{2060}me #\u{2060}1 \\`x\\`");
+    }
+
+    fn step(name: &str, detail: &str, verdict: Verdict, from_ms: u64, duration_ms: u64) -> Step {
+        Step { name: name.into(), detail: detail.into(), verdict, from_ms, duration_ms }
+    }
+
+    #[test]
+    fn d7_the_steps_are_a_picture_and_a_table() {
+        let mut report = Session::silent().report(Verdict::Fail, "v2 failed");
+        report.steps = vec![
+            step("start v2", "v2 is started", Verdict::Pass, 5, 1200),
+            step("verify v2", "it is unhealthy", Verdict::Fail, 1205, 0),
+        ];
+        let text = summary(&report);
+        let picture = "```mermaid\ngantt\n  dateFormat x\n  axisFormat %M:%S\n  title What happened\n  \
+                       start v2 :done, 5, 1205\n  verify v2 :crit, 1205, 1206\n```\n\n\
+                       | step | | |\n|---|---|---|\n\
+                       | ✅ start v2 | 1.20 s | v2 is started |\n\
+                       | ❌ verify v2 | 0.00 s | it is unhealthy |\n";
+        assert!(text.contains(picture), "{text}");
+        report.steps.clear();
+        assert!(!summary(&report).contains("mermaid"));
+    }
+
+    #[test]
+    fn a_hostile_step_stays_on_its_line_of_the_picture_and_in_its_cell() {
+        let hostile = "x\"y]'`z\n```\r\n:crit, 0, 9;%%{init}%% --> #a\u{2028}<b>|@me";
+        let mut report = Session::silent().report(Verdict::Pass, hostile);
+        report.steps = vec![step(hostile, hostile, Verdict::Pass, 0, 7)];
+        let text = summary(&report);
+        let (_, rest) = text.split_once("```mermaid\n").unwrap();
+        let (picture, table) = rest.split_once("\n```\n").unwrap();
+        let lines: Vec<&str> = picture.lines().collect();
+        assert_eq!(lines.len(), 5, "{picture}");
+        let (name, rest) = lines[4].trim_start().split_once(':').unwrap();
+        assert_eq!(rest, "done, 0, 7");
+        assert!(name.chars().all(|c| c.is_alphanumeric() || c == ' '), "{name}");
+        let rows: Vec<&str> = table.trim().lines().collect();
+        assert_eq!(rows.len(), 3, "{table}");
+        let bare = |c: char| rows[2].replace(&format!("\\{c}"), "").matches(c).count();
+        assert_eq!((bare('`'), bare(']'), bare('<'), bare('>')), (0, 0, 0, 0), "{table}");
+        assert_eq!(bare('|'), 4, "{table}");
+        assert!(!table.contains("@me"), "{table}");
     }
 
     proptest! {

@@ -41,6 +41,7 @@ mod deploy;
 mod deploy_edges;
 mod deploy_refusals;
 mod deploy_strays;
+mod deploy_ways;
 mod deploy_world;
 mod elsewhere;
 mod engines;

@@ -99,7 +99,7 @@ pub(crate) fn wanted(version: &str) -> Wanted {
 
 /// From one release to another, and nothing was migrated.
 pub(crate) fn way<'a>(failed: &'a Release, target: &'a Release) -> Return<'a> {
-    Return { failed, target, preserve_data: false, migrated: &[], untold: None }
+    Return { failed, target, before: None, preserve_data: false, migrated: &[], untold: None }
 }
 
 pub(crate) fn migrated_for_v2() -> Migrated {

@@ -32,7 +32,7 @@ pub struct Setup {
     pub strategy: Strategy,
     /// What changes the database, when something does.
     pub migration: Option<Migration>,
-    /// The file that keeps the version that is replaced.
+    /// The file that keeps the version that would be brought back.
     pub tag_file: String,
     /// Whether something was captured before that a rollback can be compared with.
     pub compare: bool,
@@ -93,6 +93,8 @@ pub struct Return<'a> {
     pub failed: &'a Release,
     /// The verified release that comes back.
     pub target: &'a Release,
+    /// The one that was verified before that: where the next rollback goes to.
+    pub before: Option<&'a Release>,
     /// Whether the database stays as it is.
     pub preserve_data: bool,
     /// How the database was migrated since the target ran, and not taken back; the last one first.

@@ -41,7 +41,7 @@ pub(super) fn migrate(
         return Err(Refusal {
             reason: format!("{why}, and nothing says that the old code works with it"),
             hint: "give `migrate` a `restore` command, write `old-code-compatible: true` if that \
-                   is so, or allow it"
+                   is so, or deploy it with --irreversible: when it fails, a person is needed"
                 .into(),
         });
     }

@@ -56,7 +56,14 @@ impl Exchange for Rolling {
             }
         });
         let watch = watch(release, View::InPlace, (self.watch, self.interval, self.failures));
-        let forward = std::iter::once(save_tag(setup, current))
+        let tag = target.map(|target| target.version.as_str());
+        let before = save_tag(setup, current.previous_tag.as_deref());
+        // Where nothing comes back, it is put back only if it is all that was done.
+        let save = match (target, back) {
+            (Some(_), None) => save_tag(setup, tag).undo(before.act.clone()),
+            _ => save_tag(setup, tag),
+        };
+        let forward = std::iter::once(save)
             .chain(migrate)
             .chain(places)
             .chain([verify(release, View::InPlace, None)])
@@ -65,19 +72,22 @@ impl Exchange for Rolling {
         let restored = back.map_or_else(Vec::new, |back| {
             let places = || bring_back(setup, &setup.components, (back, release));
             let places = if together { places() } else { Vec::new() };
-            places.into_iter().chain(self.prove(setup, back)).collect()
+            // Until it is proven to be back, it is what a person has to bring back.
+            places.into_iter().chain(self.prove(setup, back)).chain([before]).collect()
         });
         Ok(Plan { back: back.cloned(), forward, restored, ..Plan::default() })
     }
 
     /// The database first, then the code, for the same reason: what failed already cannot be harmed
     /// much by a database that does not fit it. The last part comes first, as when a deployment is
-    /// taken back.
+    /// taken back. The tag is changed when the target is proven: until
+    /// then that is still where to go.
     fn rollback(&self, setup: &Setup, _: &Current, way: &Return<'_>) -> Result<Plan, Refusal> {
         let restore = restore(setup, way)?.into_iter();
         let places = bring_back(setup, &setup.components, (way.target, way.failed));
         let forward = restore.chain(places).chain(self.prove(setup, way.target)).collect();
-        Ok(Plan { forward, ..Plan::default() })
+        let cleanup = vec![save_tag(setup, way.before.map(|before| before.version.as_str()))];
+        Ok(Plan { forward, cleanup, ..Plan::default() })
     }
 }
 
@@ -93,17 +103,13 @@ impl Rolling {
 }
 
 /// What is kept is where a rollback goes to.
-fn save_tag(setup: &Setup, current: &Current) -> Operation {
-    let tag = current.target.as_ref().map(|target| target.version.clone());
+fn save_tag(setup: &Setup, tag: Option<&str>) -> Operation {
+    let tag = tag.map(str::to_owned);
     let name = match &tag {
         Some(tag) => format!("save the previous tag {tag}"),
         None => "note that there is no previous tag".into(),
     };
-    let file = setup.tag_file.clone();
-    let before = Act::SaveTag { file: file.clone(), tag: current.previous_tag.clone() };
-    let save = Operation::new(name, Act::SaveTag { file, tag });
-    // Where nothing is taken back, what was written stays, too.
-    if current.target.is_some() { save.undo(before) } else { save }
+    Operation::new(name, Act::SaveTag { file: setup.tag_file.clone(), tag })
 }
 
 #[cfg(test)]

@@ -25,12 +25,13 @@ fn d3_a_release_takes_the_place_of_another_one() {
     assert_eq!(
         lines(&rolling(), &v1_runs()),
         [
-            "save the previous tag v1 | tag v1 | tag v0",
+            "save the previous tag v1 | tag v1",
             "start v2 | place shop@place v2 over v1 | back shop@place v1 over v2",
             "verify v2 | verify v2 in place",
             "watch v2 for 30s | watch v2 in place 30000 10000 3",
             "restored: verify v1 | verify v1 in place",
             "restored: compare v1 with what was captured | compare v1",
+            "restored: save the previous tag v0 | tag v0",
         ]
     );
     let plan = deploy(&rolling(), &v1_runs(), &wanted("v2")).unwrap();
@@ -53,6 +54,7 @@ fn d3_without_a_watch_and_without_a_capture_nothing_is_watched_and_compared() {
             "verify v2 | verify v2 in place",
             "restored: wait 10s for the release to settle | pause 10000",
             "restored: verify v1 | verify v1 in place",
+            "restored: save the previous tag v0 | tag v0",
         ]
     );
 }
@@ -98,6 +100,7 @@ fn d6_what_runs_in_any_part_is_replaced_when_the_last_one_is_not_what_comes_back
             "restored: start v1 of api | back api@place v1 over v2",
             "restored: verify v1 | verify v1 in place",
             "restored: compare v1 with what was captured | compare v1",
+            "restored: save the previous tag v0 | tag v0",
         ]
     );
 }
@@ -115,6 +118,7 @@ fn d6_a_database_that_can_be_taken_back_is_so_before_the_old_code_starts() {
             "restored: start v1 | back shop@place v1 over v2",
             "restored: verify v1 | verify v1 in place",
             "restored: compare v1 with what was captured | compare v1",
+            "restored: save the previous tag v0 | tag v0",
         ]
     );
 }
@@ -159,7 +163,7 @@ fn d3_the_same_release_again_goes_back_to_the_one_before_it() {
     assert_eq!(
         lines(&rolling(), &again)[..5],
         [
-            "save the previous tag v1 | tag v1 | tag v0",
+            "save the previous tag v1 | tag v1",
             "start v2 | place shop@place v2 over v2",
             "verify v2 | verify v2 in place",
             "watch v2 for 30s | watch v2 in place 30000 10000 3",
@@ -185,8 +189,13 @@ fn r5_a_rollback_brings_each_part_back_the_last_one_first() {
             "start v1 of api | back api@place v1 over v2",
             "verify v1 | verify v1 in place",
             "compare v1 with what was captured | compare v1",
+            "cleanup: note that there is no previous tag | tag -",
         ]
     );
+    let (failed, target, older) = (release("v2"), release("v1"), release("v0"));
+    let way = Return { before: Some(&older), ..way(&failed, &target) };
+    let plan = rollback(&setup, &v1_runs(), &way).unwrap();
+    assert_eq!(show(&plan).pop().unwrap(), "cleanup: save the previous tag v0 | tag v0");
 }
 
 #[test]

@@ -239,7 +239,9 @@ fn return_of(setup: Setup, dice: &mut Dice) -> Option<Case> {
     let done = Migrated { release: failed.clone(), schema: current.schema.clone() };
     let migrated: Vec<Migrated> = migrated.then_some(done).into_iter().collect();
     let migrated = migrated.as_slice();
-    let way = Return { failed: &failed, target: &target, preserve_data, migrated, untold: None };
+    let older = release("v0");
+    let (before, untold) = (Some(&older), None);
+    let way = Return { failed: &failed, target: &target, before, preserve_data, migrated, untold };
     let plan = rollback(&setup, &current, &way).ok()?;
     if dice.percent(10) {
         world.sick.insert("v1".into());
