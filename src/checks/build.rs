@@ -285,5 +285,5 @@ fn health(spec: &CheckSpec) -> Result<Option<HealthOptions>, String> {
 fn wants_version(check: &Check) -> bool {
     let judge = &check.judge;
     let mut all = judge.expect.iter().chain(&judge.warn).chain(&judge.fail_fast);
-    all.any(|expect| matches!(expect, Expect::Version(_, None)))
+    all.any(|expect| expect.has(&|one| matches!(one, Expect::Version(_, None))))
 }

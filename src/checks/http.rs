@@ -257,7 +257,8 @@ impl Probe for Http {
 
     fn usual(&self, stated: &[Expect]) -> Vec<Expect> {
         // A health document judges its status itself: degraded may come with any 2xx.
-        let has_own = stated.iter().any(|e| matches!(e, Expect::Status(_) | Expect::Health(_)));
+        let own = |e: &Expect| matches!(e, Expect::Status(_) | Expect::Health(_));
+        let has_own = stated.iter().any(|e| e.states(&own));
         if has_own { Vec::new() } else { vec![Expect::Status(StatusSet::success())] }
     }
 

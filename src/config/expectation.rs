@@ -1,16 +1,15 @@
 //! `expect`, `fail-fast`, `warn`, `capture`: queries and predicates as YAML maps.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use regex::Regex;
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
-use super::forms::{HealthSpec, OneOrMany};
+use super::forms::{CountSpec, HealthSpec, OneOrMany};
 use super::values::{NonEmpty, Period};
-use crate::decide::expect::{Bound, Expect};
+use crate::decide::expect::Expect;
 use crate::decide::jsonpath;
 use crate::decide::judge::Capture;
 use crate::decide::predicate::{Comparison, JsonType, Predicate};
@@ -144,9 +143,15 @@ pub enum ExpectSpec {
     Health(HealthSpec),
     /// A program's exit code, or a list of accepted ones.
     ExitCode(OneOrMany),
+    /// At least one of these expectations holds.
+    AnyOf(NonEmpty<ExpectSpec>),
+    /// All of these expectations hold.
+    AllOf(NonEmpty<ExpectSpec>),
+    /// This expectation does not hold; what could not be read is no "no".
+    Not(Box<ExpectSpec>),
 }
 
-/// Bounds on a duration.
+/// Comparisons on a duration.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
@@ -192,68 +197,19 @@ pub struct CaptureSpec {
     pub secret: bool,
 }
 
-/// A number of a condition, or predicates on it.
-#[derive(Debug, Clone)]
-pub enum CountSpec {
-    /// Exactly so many.
-    Exactly(u64),
-    /// Predicates on the number.
-    Where(Box<PredicateSpec>),
-}
-
-impl CountSpec {
-    fn predicate(&self) -> Result<Predicate, String> {
-        let inner = match self {
-            CountSpec::Exactly(count) => Predicate::Equals((*count).into()),
-            CountSpec::Where(spec) => spec.predicate()?,
-        };
-        Ok(Predicate::Count(Box::new(inner)))
-    }
-}
-
-impl<'de> Deserialize<'de> for CountSpec {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-        impl<'de> de::Visitor<'de> for Visitor {
-            type Value = CountSpec;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number, or predicates on it like { gte: 10 }")
-            }
-            fn visit_u64<E: de::Error>(self, count: u64) -> Result<CountSpec, E> {
-                Ok(CountSpec::Exactly(count))
-            }
-            // In quotes stands what comes from a variable.
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<CountSpec, E> {
-                let wrong = |_| E::invalid_value(de::Unexpected::Str(text), &self);
-                text.parse().map(CountSpec::Exactly).map_err(wrong)
-            }
-            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<CountSpec, A::Error> {
-                PredicateSpec::deserialize(de::value::MapAccessDeserializer::new(map))
-                    .map(|spec| CountSpec::Where(Box::new(spec)))
-            }
-        }
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for CountSpec {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Count".into()
-    }
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let spec = generator.subschema_for::<PredicateSpec>();
-        schemars::json_schema!({ "oneOf": [{ "type": "integer", "minimum": 0 }, spec] })
-    }
-}
-
 impl ExpectSpec {
     /// The expectation, checked.
     ///
     /// # Errors
     /// What is wrong with it, and what would be right.
     pub fn build(&self) -> Result<Expect, String> {
+        let each = |all: &NonEmpty<ExpectSpec>| {
+            all.0.iter().map(ExpectSpec::build).collect::<Result<Vec<_>, _>>()
+        };
         Ok(match self {
+            ExpectSpec::AnyOf(all) => Expect::Any(each(all)?),
+            ExpectSpec::AllOf(all) => Expect::All(each(all)?),
+            ExpectSpec::Not(inner) => Expect::Not(Box::new(inner.build()?)),
             ExpectSpec::Status(set) => Expect::Status(set.clone()),
             ExpectSpec::Header(query) => Expect::Header(query.name.clone(), query.predicate()?),
             ExpectSpec::Body(spec) | ExpectSpec::Stdout(spec) => Expect::Body(spec.predicate()?),
@@ -280,12 +236,12 @@ impl ExpectSpec {
 }
 
 impl DurationBounds {
-    fn build(&self) -> Result<Vec<(Bound, std::time::Duration)>, String> {
+    fn build(&self) -> Result<Vec<(Comparison, std::time::Duration)>, String> {
         let all = [
-            (Bound::Lt, self.lt),
-            (Bound::Lte, self.lte),
-            (Bound::Gt, self.gt),
-            (Bound::Gte, self.gte),
+            (Comparison::Lt, self.lt),
+            (Comparison::Lte, self.lte),
+            (Comparison::Gt, self.gt),
+            (Comparison::Gte, self.gte),
         ];
         let given: Vec<_> = all.into_iter().filter_map(|(b, p)| Some((b, p?.0))).collect();
         if given.is_empty() {

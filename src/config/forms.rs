@@ -4,9 +4,11 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
+use super::expectation::PredicateSpec;
 use super::transaction::{BlueGreenSpec, RollingSpec, StrategySpec};
 use super::values::NonEmpty;
 use crate::decide::health::HealthOptions;
+use crate::decide::predicate::Predicate;
 
 /// `health: auto`, or with options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -131,6 +133,61 @@ impl schemars::JsonSchema for StrategySpec {
             "description": "how a release takes the place of another one",
             "oneOf": [{ "const": "rolling" }, rolling, blue_green]
         })
+    }
+}
+
+/// A number of a condition, or predicates on it.
+#[derive(Debug, Clone)]
+pub enum CountSpec {
+    /// Exactly so many.
+    Exactly(u64),
+    /// Predicates on the number.
+    Where(Box<PredicateSpec>),
+}
+
+impl CountSpec {
+    pub(super) fn predicate(&self) -> Result<Predicate, String> {
+        let inner = match self {
+            CountSpec::Exactly(count) => Predicate::Equals((*count).into()),
+            CountSpec::Where(spec) => spec.predicate()?,
+        };
+        Ok(Predicate::Count(Box::new(inner)))
+    }
+}
+
+impl<'de> Deserialize<'de> for CountSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = CountSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number, or predicates on it like { gte: 10 }")
+            }
+            fn visit_u64<E: de::Error>(self, count: u64) -> Result<CountSpec, E> {
+                Ok(CountSpec::Exactly(count))
+            }
+            // In quotes stands what comes from a variable.
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<CountSpec, E> {
+                let wrong = |_| E::invalid_value(de::Unexpected::Str(text), &self);
+                text.parse().map(CountSpec::Exactly).map_err(wrong)
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<CountSpec, A::Error> {
+                PredicateSpec::deserialize(de::value::MapAccessDeserializer::new(map))
+                    .map(|spec| CountSpec::Where(Box::new(spec)))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for CountSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Count".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let spec = generator.subschema_for::<PredicateSpec>();
+        schemars::json_schema!({ "oneOf": [{ "type": "integer", "minimum": 0 }, spec] })
     }
 }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 use serde_json_path::JsonPath;
 
+use super::combination::{self, Answer};
 use super::health::{self, HealthDocument, HealthOptions};
 use super::observation::{FailureKind, HttpResponse, Observation, Unit};
-use super::predicate::Predicate;
+use super::predicate::{Comparison, Predicate};
 use super::source::{Source, select_of};
 use super::status_set::StatusSet;
 use super::template::Template;
@@ -29,7 +30,7 @@ pub enum Expect {
     /// What an RFC 9535 path selects in the JSON body.
     JsonPath(Box<JsonPath>, Predicate),
     /// The time from the first byte sent to the last one read.
-    Duration(Vec<(Bound, Duration)>),
+    Duration(Vec<(Comparison, Duration)>),
     /// The number of redirects followed.
     Redirects(Predicate),
     /// The version that answers is the wanted one.
@@ -46,19 +47,12 @@ pub enum Expect {
     Well,
     /// It speaks its protocol, and says that it is ready.
     Ready,
-}
-
-/// A bound on a duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Bound {
-    /// Less than.
-    Lt,
-    /// Less than or equal.
-    Lte,
-    /// Greater than.
-    Gt,
-    /// Greater than or equal.
-    Gte,
+    /// At least one holds.
+    Any(Vec<Expect>),
+    /// All hold.
+    All(Vec<Expect>),
+    /// It was answered, and does not hold.
+    Not(Box<Expect>),
 }
 
 /// One expectation with what was found.
@@ -91,6 +85,24 @@ const SENTENCES: usize = 500;
 impl Expect {
     /// Evaluates the expectation. An observation of another kind is an error, not a "no".
     pub fn evaluate(&self, observation: &Observation, context: &Context) -> Finding {
+        self.answer(observation, context).finding
+    }
+
+    /// Evaluates it, and says whether its opposite could be told.
+    pub(super) fn answer(&self, observation: &Observation, context: &Context) -> Answer {
+        match self {
+            Expect::Any(all) => combination::any(all, observation, context),
+            Expect::All(all) => combination::all(all, observation, context),
+            Expect::Not(inner) => combination::not(inner, observation, context),
+            _ => {
+                let (finding, clear) = self.single(observation, context);
+                Answer::of(finding, clear)
+            }
+        }
+    }
+
+    /// One query, and whether a "no" to it is one: what could not be read, or is not there, is none.
+    fn single(&self, observation: &Observation, context: &Context) -> (Finding, bool) {
         let (what, wanted) = self.words(context);
         let finding = |found: String, verdict| Finding {
             what: what.clone(),
@@ -100,21 +112,22 @@ impl Expect {
             warnings: Vec::new(),
         };
         if let Observation::Failed(failure) = observation {
-            return finding(failure.message.clone(), verdict_of_failure(failure.kind));
+            return (finding(failure.message.clone(), verdict_of_failure(failure.kind)), false);
         }
         if let (Expect::Well, Observation::State(state)) = (self, observation) {
-            return Finding {
+            let told = Finding {
                 wanted: state.wanted.into(),
                 found: shorten(&state.found, SENTENCES),
                 warnings: state.warnings.clone(),
                 ..finding(String::new(), state.verdict)
             };
+            return (told, true);
         }
-        match self.look(observation) {
+        let found = match self.look(observation) {
             Err(why) => finding(why, Verdict::Error),
             Ok(Seen::Health(document, status)) => {
                 let Expect::Health(options) = self else {
-                    return finding("a health document".into(), Verdict::Error);
+                    return (finding("a health document".into(), Verdict::Error), false);
                 };
                 let judged = health::judge(&document, status, options);
                 let found = if judged.failures.is_empty() {
@@ -125,23 +138,59 @@ impl Expect {
                 Finding { warnings: judged.warnings, ..finding(found, judged.verdict) }
             }
             // An answer that cannot be read meets no condition, not even "does not exist".
-            Ok(Seen::Unreadable(why)) => finding(why, Verdict::Fail),
-            Ok(Seen::Missing(why)) => finding(why, holds(self.holds(None, context))),
+            Ok(Seen::Unreadable(why)) => return (finding(why, Verdict::Fail), false),
+            Ok(Seen::Missing(why)) => {
+                let clear = self.predicate().is_some_and(Predicate::is_clear_of_nothing);
+                return (finding(why, holds(self.holds(None, context))), clear);
+            }
             Ok(Seen::Value(value, shown)) => {
                 finding(shown, holds(self.holds(Some(&value), context)))
             }
+        };
+        // What is behind the end of what was read may say anything.
+        let is_cut = matches!((self, observation),
+            (Expect::Body(_), Observation::Http(response)) if response.truncated);
+        (found, !is_cut)
+    }
+
+    /// The predicate on what the query finds, where there is one.
+    fn predicate(&self) -> Option<&Predicate> {
+        match self {
+            Expect::Header(_, predicate)
+            | Expect::Body(predicate)
+            | Expect::Stderr(predicate)
+            | Expect::JsonPath(_, predicate)
+            | Expect::Redirects(predicate)
+            | Expect::ExitCode(predicate) => Some(predicate),
+            _ => None,
+        }
+    }
+
+    /// Whether one of the queries in it is such a one.
+    pub fn has(&self, is: &dyn Fn(&Expect) -> bool) -> bool {
+        match self {
+            Expect::Any(all) | Expect::All(all) => all.iter().any(|one| one.has(is)),
+            Expect::Not(inner) => inner.has(is),
+            _ => is(self),
+        }
+    }
+
+    /// Whether it says itself what is usually expected, by a query of its own or one of several. That
+    /// something is not so says nothing of what it is.
+    pub fn states(&self, is: &dyn Fn(&Expect) -> bool) -> bool {
+        match self {
+            Expect::Any(all) | Expect::All(all) => all.iter().any(|one| one.states(is)),
+            _ => is(self),
         }
     }
 
     /// The captured values that the expectation compares with.
     pub fn names(&self) -> Vec<String> {
         match self {
-            Expect::Header(_, predicate)
-            | Expect::Body(predicate)
-            | Expect::Stderr(predicate)
-            | Expect::JsonPath(_, predicate) => predicate.names(),
+            Expect::Any(all) | Expect::All(all) => all.iter().flat_map(Expect::names).collect(),
+            Expect::Not(inner) => inner.names(),
             Expect::Version(_, Some(wanted)) => wanted.names(),
-            _ => Vec::new(),
+            _ => self.predicate().map_or_else(Vec::new, Predicate::names),
         }
     }
 
@@ -212,15 +261,9 @@ impl Expect {
             Expect::Status(set) => {
                 value.and_then(Value::as_u64).is_some_and(|s| set.contains(s as u16))
             }
-            Expect::Header(_, predicate)
-            | Expect::Body(predicate)
-            | Expect::Stderr(predicate)
-            | Expect::JsonPath(_, predicate)
-            | Expect::Redirects(predicate)
-            | Expect::ExitCode(predicate) => predicate.rendered(&context.variables).holds(value),
-            Expect::Duration(bounds) => {
-                number.is_some_and(|v| bounds.iter().all(|(bound, limit)| bound.holds(v, limit)))
-            }
+            Expect::Duration(bounds) => number.is_some_and(|v| {
+                bounds.iter().all(|(bound, limit)| bound.holds(v, limit.as_secs_f64()))
+            }),
             Expect::Version(_, wanted) => {
                 match (wanted_version(wanted.as_ref(), context), value.and_then(Value::as_str)) {
                     (Some(wanted), Some(found)) => same_version(&wanted, found),
@@ -229,7 +272,10 @@ impl Expect {
             }
             Expect::Below(limit, _) => number.is_some_and(|v| v < *limit),
             Expect::Connected | Expect::Ready => value.is_some(),
-            Expect::Health(_) | Expect::Well => false,
+            _ => {
+                let predicate = self.predicate();
+                predicate.is_some_and(|p| p.rendered(&context.variables).holds(value))
+            }
         }
     }
 
@@ -261,6 +307,9 @@ impl Expect {
             Expect::Connected => ("connected to".into(), "a connection".into()),
             Expect::Well => ("state".into(), "well".into()),
             Expect::Ready => ("answer".into(), "ready".into()),
+            Expect::Any(_) => ("any-of".into(), "one of them".into()),
+            Expect::All(_) => ("all-of".into(), "all of them".into()),
+            Expect::Not(_) => ("not".into(), "none".into()),
         }
     }
 }
@@ -270,27 +319,6 @@ enum Seen {
     Missing(String),
     Unreadable(String),
     Health(HealthDocument, Option<u16>),
-}
-
-impl Bound {
-    fn holds(self, seconds: f64, limit: &Duration) -> bool {
-        let limit = limit.as_secs_f64();
-        match self {
-            Bound::Lt => seconds < limit,
-            Bound::Lte => seconds <= limit,
-            Bound::Gt => seconds > limit,
-            Bound::Gte => seconds >= limit,
-        }
-    }
-
-    fn sign(self) -> &'static str {
-        match self {
-            Bound::Lt => "<",
-            Bound::Lte => "≤",
-            Bound::Gt => ">",
-            Bound::Gte => "≥",
-        }
-    }
 }
 
 /// What not seeing anything means: silence is a failing service; not having been able to ask is not.

@@ -32,8 +32,8 @@ fn p6_status_header_body_and_duration() {
         (Expect::Header("x-none".into(), Predicate::Exists(false)), Verdict::Pass),
         (Expect::Header("x-none".into(), Predicate::Exists(true)), Verdict::Fail),
         (Expect::Body(Predicate::Contains(json!("good"))), Verdict::Pass),
-        (Expect::Duration(vec![(Bound::Lt, Duration::from_secs(1))]), Verdict::Pass),
-        (Expect::Duration(vec![(Bound::Lt, Duration::from_millis(100))]), Verdict::Fail),
+        (Expect::Duration(vec![(Comparison::Lt, Duration::from_secs(1))]), Verdict::Pass),
+        (Expect::Duration(vec![(Comparison::Lt, Duration::from_millis(100))]), Verdict::Fail),
         (Expect::Redirects(Predicate::Equals(json!(0))), Verdict::Pass),
     ];
     for (expect, wanted) in cases {
@@ -140,7 +140,7 @@ fn p5_fail_fast_ends_and_a_warning_only_tells() {
     let judge = Judge {
         expect: vec![Expect::Status(StatusSet::success())],
         fail_fast: vec![Expect::Status("404,410".parse().unwrap())],
-        warn: vec![Expect::Duration(vec![(Bound::Lt, Duration::from_millis(1))])],
+        warn: vec![Expect::Duration(vec![(Comparison::Lt, Duration::from_millis(1))])],
         capture: Vec::new(),
     };
     let gone = judge.judge(&response(410, ""), &Context::default());

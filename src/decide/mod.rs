@@ -4,6 +4,7 @@
 pub mod archive;
 pub mod backoff;
 pub mod capture;
+mod combination;
 pub mod compose_kinds;
 pub mod confirmation;
 pub mod containers;

@@ -93,6 +93,11 @@ impl Predicate {
         value.is_some_and(|value| self.holds_for(value))
     }
 
+    /// Whether a value that is not there answers it: whether it, or its opposite, holds of nothing.
+    pub(super) fn is_clear_of_nothing(&self) -> bool {
+        self.holds(None) || Predicate::Not(Box::new(self.clone())).holds(None)
+    }
+
     /// The condition with `{{name}}` replaced in the texts it compares with. A name that was not
     /// captured stays as it is written, and so equals nothing.
     #[must_use]
@@ -156,7 +161,8 @@ impl Predicate {
 }
 
 impl Comparison {
-    fn holds(self, value: f64, limit: f64) -> bool {
+    /// Whether it does.
+    pub(super) fn holds(self, value: f64, limit: f64) -> bool {
         match self {
             Comparison::Lt => value < limit,
             Comparison::Lte => value <= limit,
@@ -165,7 +171,8 @@ impl Comparison {
         }
     }
 
-    fn sign(self) -> &'static str {
+    /// The sign for people.
+    pub(super) fn sign(self) -> &'static str {
         match self {
             Comparison::Lt => "<",
             Comparison::Lte => "≤",

@@ -13,6 +13,7 @@ mod actions;
 mod archive;
 mod bad_input;
 mod blue_green_examples;
+mod bodies;
 mod booted;
 mod bootstrap;
 mod bootstrap_hostile;

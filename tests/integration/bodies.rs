@@ -1,0 +1,70 @@
+//! What the body of an answer can be asked, and expectations that are made of others.
+
+use crate::harness::{Program, Ran, Server};
+
+/// Runs a suite whose `BASE` is the server's address.
+fn suite(server: &Server, checks: &str) -> Ran {
+    Program::new("smoke-test")
+        .file("waveoff.yml", &format!("version: 1\npublic: ${{BASE}}\nchecks:\n{checks}"))
+        .env("BASE", server.url("").trim_end_matches('/'))
+        .args(["--attempts", "1", "--timeout", "5s", "--json"])
+        .run()
+}
+
+/// The verdicts with their reasons, in order.
+fn verdicts(ran: &Ran) -> Vec<(String, String)> {
+    let report = ran.report();
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let checks = report["checks"].as_array().unwrap().iter();
+    checks.map(|check| (text(&check["verdict"]), text(&check["reason"]))).collect()
+}
+
+fn answer(status: u16, kind: &str, body: &str) -> (u16, String, String) {
+    (status, format!("Content-Type: {kind}\r\n"), body.into())
+}
+
+#[test]
+fn p6_expectations_are_combined_and_what_is_unreadable_passes_none() {
+    let server = Server::new(|request, _| match request.path() {
+        "/gone" => answer(404, "text/html", "<h1>gone</h1>"),
+        "/moved" => (301, "Location: /new\r\n".into(), String::new()),
+        _ => answer(200, "text/html", "<h1>here</h1>"),
+    });
+    let either =
+        "expect: [{ any-of: [{ status: 404 }, { header: { name: location, exists: true } }] }]";
+    let checks = format!(
+        "  - {{ name: a, path: /gone, {either} }}
+  - {{ name: b, path: /moved, {either} }}
+  - {{ name: c, path: /, {either} }}
+  - {{ name: d, path: /, expect: [{{ not: {{ jsonpath: {{ path: $.error, exists: true }} }} }}] }}
+  - {{ name: e, path: /gone, expect: [{{ not: {{ body: {{ contains: nothing }} }} }}] }}
+  - {{ name: f, path: /, expect: [{{ not: {{ exit-code: 0 }} }}] }}\n"
+    );
+    let ran = suite(&server, &checks).expect_code(10);
+    let all = verdicts(&ran);
+    let words: Vec<&str> = all.iter().map(|(verdict, _)| verdict.as_str()).collect();
+    assert_eq!(words, ["pass", "pass", "fail", "fail", "fail", "error"], "{all:?}");
+    for (index, part) in [
+        (2, "status 200; header location the header is not there, wanted status 404 or header"),
+        (3, "the body is not JSON"),
+        (4, "status is 404, wanted 2xx"),
+    ] {
+        assert!(all[index].1.contains(part), "{all:?}");
+    }
+}
+
+#[test]
+fn p6_an_empty_combination_is_refused() {
+    let server = Server::new(|_, _| answer(200, "text/plain", ""));
+    for (expect, part) in [
+        ("{ any-of: [] }", "the list is empty"),
+        ("{ all-of: [] }", "the list is empty"),
+        ("{ not: {} }", "the map is empty"),
+        ("{ not: { body: {} } }", "no predicate"),
+    ] {
+        let ran = suite(&server, &format!("  - {{ path: /, expect: [{expect}] }}\n"));
+        let ran = ran.expect_code(2);
+        assert!(ran.stderr.contains(part), "{}", ran.stderr);
+    }
+    assert_eq!(server.count(), 0);
+}
