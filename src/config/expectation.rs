@@ -8,6 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::forms::{CountSpec, HealthSpec, OneOrMany};
+use super::parts::PrometheusSpec;
 use super::values::{NonEmpty, Period};
 use crate::decide::expect::Expect;
 use crate::decide::jsonpath;
@@ -116,6 +117,14 @@ query! {
     }
 }
 
+query! {
+    /// Samples of a Prometheus page.
+    MetricQuery {
+        /// The metric's name, with labels where it has several samples: `up{job="shop"}`.
+        metric: Option<String>,
+    }
+}
+
 /// One expectation: a map of one key.
 #[derive(Debug, Clone, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -133,6 +142,8 @@ pub enum ExpectSpec {
     Stderr(PredicateSpec),
     /// What a path selects in the JSON body, or in a program's output.
     Jsonpath(JsonPathQuery),
+    /// The body is a Prometheus page with samples, and so are those of a metric.
+    Prometheus(PrometheusSpec),
     /// The time of the attempt: `{ lt: 1s }`.
     Duration(DurationBounds),
     /// The number of redirects that were followed.
@@ -215,6 +226,7 @@ impl ExpectSpec {
             ExpectSpec::Body(spec) | ExpectSpec::Stdout(spec) => Expect::Body(spec.predicate()?),
             ExpectSpec::Stderr(spec) => Expect::Stderr(spec.predicate()?),
             ExpectSpec::Jsonpath(query) => Expect::JsonPath(path(&query.path)?, query.predicate()?),
+            ExpectSpec::Prometheus(spec) => spec.build()?,
             ExpectSpec::Duration(bounds) => Expect::Duration(bounds.build()?),
             ExpectSpec::Redirects(count) => Expect::Redirects(Predicate::Equals((*count).into())),
             ExpectSpec::Version(spec) => Expect::Version(

@@ -9,6 +9,7 @@ mod file;
 pub mod forms;
 mod interpolate;
 mod keys;
+pub mod parts;
 pub mod pipeline;
 pub mod preflight;
 #[cfg(test)]

@@ -7,9 +7,11 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::combination::{self, Answer};
-use super::health::{self, HealthDocument, HealthOptions};
-use super::observation::{FailureKind, HttpResponse, Observation, Unit};
+use super::health::{self, HealthOptions};
+use super::observation::{FailureKind, Observation, Unit};
+use super::part::Part;
 use super::predicate::{Comparison, Predicate};
+use super::seen::{Seen, quote, read_health, select};
 use super::source::{Source, select_of};
 use super::status_set::StatusSet;
 use super::template::Template;
@@ -29,6 +31,8 @@ pub enum Expect {
     Stderr(Predicate),
     /// What an RFC 9535 path selects in the JSON body.
     JsonPath(Box<JsonPath>, Predicate),
+    /// What a part of the body is that no path selects; without a predicate, it is there.
+    Part(Part, Option<Predicate>),
     /// The time from the first byte sent to the last one read.
     Duration(Vec<(Comparison, Duration)>),
     /// The number of redirects followed.
@@ -79,7 +83,8 @@ pub struct Context {
     pub variables: BTreeMap<String, String>,
 }
 
-const SHOWN: usize = 200;
+/// Characters that are shown of what was found.
+pub(super) const SHOWN: usize = 200;
 const SENTENCES: usize = 500;
 
 impl Expect {
@@ -162,6 +167,7 @@ impl Expect {
             | Expect::JsonPath(_, predicate)
             | Expect::Redirects(predicate)
             | Expect::ExitCode(predicate) => Some(predicate),
+            Expect::Part(_, predicate) => predicate.as_ref(),
             _ => None,
         }
     }
@@ -226,6 +232,9 @@ impl Expect {
                 None => Seen::Value(reply.said.as_str().into(), reply.said.clone()),
                 Some(why) => Seen::Unreadable(why.clone()),
             }),
+            (Expect::Part(part, predicate), Observation::Http(response)) => {
+                Ok(part.look(response, predicate.as_ref()))
+            }
             (Expect::Duration(_), _) => {
                 let elapsed = observation.elapsed();
                 Ok(Seen::Value(elapsed.as_secs_f64().into(), show_duration(elapsed)))
@@ -271,7 +280,7 @@ impl Expect {
                 }
             }
             Expect::Below(limit, _) => number.is_some_and(|v| v < *limit),
-            Expect::Connected | Expect::Ready => value.is_some(),
+            Expect::Connected | Expect::Ready | Expect::Part(_, None) => value.is_some(),
             _ => {
                 let predicate = self.predicate();
                 predicate.is_some_and(|p| p.rendered(&context.variables).holds(value))
@@ -288,6 +297,8 @@ impl Expect {
             Expect::Body(predicate) => ("body".into(), show(predicate)),
             Expect::Stderr(predicate) => ("stderr".into(), show(predicate)),
             Expect::JsonPath(path, predicate) => (format!("jsonpath {path}"), show(predicate)),
+            Expect::Part(part, None) => (part.what(), part.usual().into()),
+            Expect::Part(part, Some(predicate)) => (part.what(), show(predicate)),
             Expect::Duration(bounds) => {
                 let all: Vec<_> = bounds
                     .iter()
@@ -314,13 +325,6 @@ impl Expect {
     }
 }
 
-enum Seen {
-    Value(Value, String),
-    Missing(String),
-    Unreadable(String),
-    Health(HealthDocument, Option<u16>),
-}
-
 /// What not seeing anything means: silence is a failing service; not having been able to ask is not.
 pub fn verdict_of_failure(kind: FailureKind) -> Verdict {
     match kind {
@@ -340,35 +344,6 @@ fn wanted_version(own: Option<&Template>, context: &Context) -> Option<String> {
 
 fn holds(yes: bool) -> Verdict {
     if yes { Verdict::Pass } else { Verdict::Fail }
-}
-
-fn read_health(response: &HttpResponse) -> Result<Seen, String> {
-    match response.json() {
-        Ok(document) => Ok(Seen::Health(HealthDocument::read(&document), Some(response.status))),
-        // A load balancer's error page is an answer: the service is not healthy.
-        Err(why) => Ok(Seen::Unreadable(format!("status {}, {why}", response.status))),
-    }
-}
-
-/// A text in quotes; of a long one only what will be shown.
-fn quote(text: &str) -> String {
-    format!("{:?}", shorten(text, SHOWN))
-}
-
-/// One selected node is that value; several are a list; none is a value that is not there.
-fn select(predicate: &Predicate, nodes: Result<Vec<Value>, String>) -> Result<Seen, String> {
-    let mut nodes = match nodes {
-        Ok(nodes) => nodes,
-        Err(why) => return Ok(Seen::Unreadable(why)),
-    };
-    let value = match nodes.len() {
-        0 if matches!(predicate, Predicate::Count(_)) => Value::Array(Vec::new()),
-        0 => return Ok(Seen::Missing("selects nothing".into())),
-        1 => nodes.remove(0),
-        _ => Value::Array(nodes),
-    };
-    let shown = value.to_string();
-    Ok(Seen::Value(value, shown))
 }
 
 #[cfg(test)]

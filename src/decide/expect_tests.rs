@@ -1,6 +1,6 @@
 use super::*;
 use crate::decide::judge::{Capture, Judge};
-use crate::decide::observation::{CommandOutput, ProbeFailure};
+use crate::decide::observation::{CommandOutput, HttpResponse, ProbeFailure};
 use serde_json::json;
 
 fn path(text: &str) -> Box<JsonPath> {

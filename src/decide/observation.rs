@@ -93,7 +93,8 @@ impl HttpResponse {
         jsonpath::select(path, self.whole()?).map_err(not_json)
     }
 
-    fn whole(&self) -> Result<&[u8], String> {
+    /// The whole body, or why it is not there.
+    pub(super) fn whole(&self) -> Result<&[u8], String> {
         if self.truncated {
             return Err(format!("the body is longer than {} bytes", self.body.len()));
         }

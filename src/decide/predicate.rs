@@ -98,6 +98,16 @@ impl Predicate {
         self.holds(None) || Predicate::Not(Box::new(self.clone())).holds(None)
     }
 
+    /// Whether a comparison of numbers is in it.
+    pub(super) fn compares(&self) -> bool {
+        match self {
+            Predicate::Compare(..) => true,
+            Predicate::Not(inner) => inner.compares(),
+            Predicate::Any(all) | Predicate::All(all) => all.iter().any(Predicate::compares),
+            _ => false,
+        }
+    }
+
     /// The condition with `{{name}}` replaced in the texts it compares with. A name that was not
     /// captured stays as it is written, and so equals nothing.
     #[must_use]

@@ -68,3 +68,44 @@ fn p6_an_empty_combination_is_refused() {
     }
     assert_eq!(server.count(), 0);
 }
+
+#[test]
+fn p6_a_page_of_metrics_is_asked_for_its_samples() {
+    let server = Server::new(|request, _| match request.path() {
+        "/metrics" => answer(
+            200,
+            "text/plain; version=0.0.4",
+            "# TYPE hits counter\nhits{s=\"200\"} 12\nhits{s=\"500\"} 1\n",
+        ),
+        "/cut" => answer(200, "text/plain; version=0.0.4", "hits 12\nhits{s=\"5"),
+        _ => answer(200, "text/html", "<h1>no metrics</h1>\n"),
+    });
+    let ran = suite(
+        &server,
+        r#"
+  - name: good
+    path: /metrics
+    expect:
+      - prometheus: true
+      - prometheus: { metric: 'hits{s="200"}', gte: 10, lt: 13 }
+      - prometheus: { metric: hits, count: 2 }
+      - prometheus: { metric: 'hits{s=~"4.."}', exists: false }
+  - { name: too many errors, path: /metrics, expect: [{ prometheus: { metric: 'hits{s="500"}', equals: 0 } }] }
+  - { name: several, path: /metrics, expect: [{ prometheus: { metric: hits, gt: 0 } }] }
+  - { name: cut, path: /cut, expect: [{ prometheus: { metric: hits, gt: 0 } }] }
+  - { name: none, path: /, expect: [{ not: { prometheus: { metric: hits, gt: 0 } } }] }
+"#,
+    )
+    .expect_code(10);
+    let all = verdicts(&ran);
+    let words: Vec<&str> = all.iter().map(|(verdict, _)| verdict.as_str()).collect();
+    assert_eq!(words, ["pass", "fail", "fail", "fail", "fail"], "{all:?}");
+    for (index, part) in [
+        (1, "prometheus hits{s=\"500\"} is 1, wanted equals 0"),
+        (2, "choose one by its labels"),
+        (3, "line 2 has no line feed at its end"),
+        (4, "no Prometheus page: line 1"),
+    ] {
+        assert!(all[index].1.contains(part), "{all:?}");
+    }
+}

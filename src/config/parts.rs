@@ -1,0 +1,110 @@
+//! `prometheus: true` and its like: questions about the body that are a word or a map.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, de};
+
+use super::expectation::MetricQuery;
+use crate::decide::expect::Expect;
+use crate::decide::metric::Selector;
+use crate::decide::part::Part;
+
+/// `prometheus: true`, or a metric with predicates.
+#[derive(Debug, Clone, Default)]
+pub struct PrometheusSpec(Option<Box<MetricQuery>>);
+
+impl PrometheusSpec {
+    /// The expectation, checked.
+    ///
+    /// # Errors
+    /// What is wrong with the selector or the predicates.
+    pub(super) fn build(&self) -> Result<Expect, String> {
+        let Some(query) = &self.0 else { return Ok(Expect::Part(Part::Samples, None)) };
+        let wrong = |why| format!("prometheus: {why}");
+        match (&query.metric, query.predicate()) {
+            (None, Ok(_)) => Err(wrong("predicates need a `metric` to hold of".into())),
+            (None, Err(_)) => Ok(Expect::Part(Part::Samples, None)),
+            (Some(metric), predicate) => {
+                let metric = Selector::parse(metric).map_err(wrong)?;
+                Ok(Expect::Part(Part::Metric(metric), Some(predicate.map_err(wrong)?)))
+            }
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for PrometheusSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> de::Visitor<'de> for Visitor {
+            type Value = PrometheusSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, or a map with `metric` and predicates")
+            }
+            fn visit_bool<E: de::Error>(self, yes: bool) -> Result<PrometheusSpec, E> {
+                if yes { Ok(PrometheusSpec(None)) } else { Err(no("prometheus")) }
+            }
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<PrometheusSpec, A::Error> {
+                MetricQuery::deserialize(de::value::MapAccessDeserializer::new(map))
+                    .map(|query| PrometheusSpec(Some(Box::new(query))))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Of `false`, which asks for nothing.
+fn no<E: de::Error>(key: &str) -> E {
+    E::custom(format!("`{key}: false` would assert nothing; leave it out, or write {key}: true"))
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for PrometheusSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Prometheus".into()
+    }
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let query = generator.subschema_for::<MetricQuery>();
+        schemars::json_schema!({ "oneOf": [{ "const": true }, query] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::expectation::ExpectSpec;
+    use crate::decide::expect::{Context, Expect};
+    use crate::decide::observation::{HttpResponse, Observation};
+
+    fn built(text: &str) -> Result<Expect, String> {
+        let spec: ExpectSpec = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+        spec.build()
+    }
+
+    /// What is asked and wanted.
+    fn asked(text: &str) -> String {
+        let nothing = Observation::Http(HttpResponse::default());
+        let finding = built(text).unwrap().evaluate(&nothing, &Context::default());
+        format!("{}: {}", finding.what, finding.wanted)
+    }
+
+    #[test]
+    fn p6_prometheus_is_a_word_or_a_metric_with_predicates() {
+        for text in ["prometheus: true", "prometheus: {}"] {
+            assert_eq!(asked(text), "prometheus: samples");
+        }
+        assert_eq!(
+            asked("prometheus: { metric: 'hits{s=\"200\"}', gte: 1 }"),
+            "prometheus hits{s=\"200\"}: ≥ 1"
+        );
+        for (text, part) in [
+            ("prometheus: false", "would assert nothing"),
+            ("prometheus: yes please", "true, or a map"),
+            ("prometheus: { gte: 1 }", "need a `metric`"),
+            ("prometheus: { metric: up }", "no predicate"),
+            ("prometheus: { metric: 'up{', gte: 1 }", "prometheus: `up{`"),
+            ("prometheus: { metric: up, above: 1 }", "above"),
+        ] {
+            let why = built(text).unwrap_err();
+            assert!(why.contains(part), "{text}: {why}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+use serde_json::json;
+
+use super::*;
+use crate::decide::expect::{Context, Expect, Finding};
+use crate::decide::observation::Observation;
+use crate::decide::predicate::Comparison;
+use crate::decide::verdict::Verdict::{self, Fail, Pass};
+
+fn response(kind: &str, body: &str) -> Observation {
+    Observation::Http(HttpResponse {
+        status: 200,
+        headers: vec![("content-type".into(), kind.into())],
+        body: body.into(),
+        ..HttpResponse::default()
+    })
+}
+
+fn finding(part: Part, predicate: Option<Predicate>, observation: &Observation) -> Finding {
+    Expect::Part(part, predicate).evaluate(observation, &Context::default())
+}
+
+const PAGE: &str = "up 1\nhits{s=\"200\"} 1027\nhits{s=\"500\"} 0.5\nidle NaN\nlate +Inf\n";
+
+fn metric(selector: &str, predicate: Predicate) -> Finding {
+    let part = Part::Metric(Selector::parse(selector).unwrap());
+    finding(part, Some(predicate), &response("text/plain", PAGE))
+}
+
+fn not(inner: Predicate) -> Predicate {
+    Predicate::Not(Box::new(inner))
+}
+
+#[test]
+fn p6_one_sample_is_its_number_and_several_are_a_list() {
+    let equals = |value| Predicate::Equals(value);
+    let count = |n: u64| Predicate::Count(Box::new(Predicate::Equals(n.into())));
+    let gt = |limit| Predicate::Compare(Comparison::Gt, limit);
+    for (selector, predicate, wanted) in [
+        ("up", equals(json!(1)), Pass),
+        ("up", equals(json!("1")), Fail),
+        ("hits{s=\"200\"}", gt(1000.0), Pass),
+        ("hits{s=\"200\"}", gt(1027.0), Fail),
+        ("hits", count(2), Pass),
+        ("hits", equals(json!([1027, 0.5])), Pass),
+        ("hits", gt(0.0), Fail),
+        ("hits", not(gt(5000.0)), Fail),
+        ("down", count(0), Pass),
+        ("down", Predicate::Exists(false), Pass),
+        ("down", not(gt(1.0)), Fail),
+        ("idle", Predicate::Exists(true), Pass),
+        ("idle", gt(0.0), Fail),
+        ("idle", not(gt(0.0)), Fail),
+        ("idle", not(equals(json!(0))), Pass),
+        ("late", gt(1e300), Pass),
+        ("late", not(gt(5.0)), Fail),
+    ] {
+        let found = metric(selector, predicate.clone());
+        assert_eq!(found.verdict, wanted, "{selector} {predicate}: {found:?}");
+    }
+    assert_eq!(metric("late", gt(5.0)).found, "+Inf");
+    assert_eq!(metric("hits{s=\"200\"}", gt(5.0)).found, "1027");
+    let several = metric("hits", gt(5.0));
+    assert!(several.found.starts_with("2 samples, [1027,0.5]"), "{}", several.found);
+    assert_eq!(several.what, "prometheus hits");
+}
+
+#[test]
+fn p6_a_page_is_one_and_has_samples() {
+    let verdict = |kind: &str, body: &str| -> (Verdict, String) {
+        let found = finding(Part::Samples, None, &response(kind, body));
+        (found.verdict, found.found)
+    };
+    assert_eq!(verdict("text/plain; version=0.0.4", PAGE), (Pass, "5 samples".into()));
+    assert_eq!(verdict("text/plain", "# HELP a b\n"), (Fail, "the page has no samples".into()));
+    assert_eq!(verdict("text/plain", ""), (Fail, "the body is empty".into()));
+    let open = "application/openmetrics-text; version=1.0.0";
+    assert_eq!(verdict(open, "a 1\n# EOF\n").0, Pass);
+    assert!(verdict(open, "a 1\n").1.contains("cut"));
+    let html = verdict("text/html", "<!doctype html>\n");
+    assert_eq!(
+        html,
+        (Fail, "the body is no Prometheus page: line 1 begins with no metric's name".into())
+    );
+    // No condition holds of such a page, not even that a metric is not there.
+    let part = Part::Metric(Selector::parse("errors").unwrap());
+    let absent = Some(Predicate::Exists(false));
+    assert_eq!(finding(part, absent, &response("text/html", "<p>")).verdict, Fail);
+}

@@ -1,0 +1,54 @@
+//! What a query finds in an observation.
+
+use serde_json::Value;
+
+use super::expect::SHOWN;
+use super::health::HealthDocument;
+use super::observation::HttpResponse;
+use super::predicate::Predicate;
+use super::words::shorten;
+
+/// What a query finds.
+pub(super) enum Seen {
+    /// A value, and how it is shown.
+    Value(Value, String),
+    /// Nothing there, in words.
+    Missing(String),
+    /// Nothing that could be read, and why.
+    Unreadable(String),
+    /// A health document, and its status.
+    Health(HealthDocument, Option<u16>),
+}
+
+/// The body as a health document.
+pub(super) fn read_health(response: &HttpResponse) -> Result<Seen, String> {
+    match response.json() {
+        Ok(document) => Ok(Seen::Health(HealthDocument::read(&document), Some(response.status))),
+        // A load balancer's error page is an answer: the service is not healthy.
+        Err(why) => Ok(Seen::Unreadable(format!("status {}, {why}", response.status))),
+    }
+}
+
+/// A text in quotes; of a long one only what will be shown.
+pub(super) fn quote(text: &str) -> String {
+    format!("{:?}", shorten(text, SHOWN))
+}
+
+/// One selected node is that value; several are a list; none is a value that is not there.
+pub(super) fn select(
+    predicate: &Predicate,
+    nodes: Result<Vec<Value>, String>,
+) -> Result<Seen, String> {
+    let mut nodes = match nodes {
+        Ok(nodes) => nodes,
+        Err(why) => return Ok(Seen::Unreadable(why)),
+    };
+    let value = match nodes.len() {
+        0 if matches!(predicate, Predicate::Count(_)) => Value::Array(Vec::new()),
+        0 => return Ok(Seen::Missing("selects nothing".into())),
+        1 => nodes.remove(0),
+        _ => Value::Array(nodes),
+    };
+    let shown = value.to_string();
+    Ok(Seen::Value(value, shown))
+}
