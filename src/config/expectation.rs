@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::forms::{CountSpec, HealthSpec, OneOrMany};
-use super::parts::PrometheusSpec;
+use super::parts::{HtmlSpec, PrometheusSpec};
 use super::values::{NonEmpty, Period};
 use crate::decide::expect::Expect;
 use crate::decide::jsonpath;
@@ -103,9 +103,9 @@ query! {
     PredicateSpec {}
 }
 query! {
-    /// A header's value.
-    HeaderQuery {
-        /// The header's name, compared without case.
+    /// The value of something that has a name.
+    NamedQuery {
+        /// Its name: of a header or `meta` compared without case, of an element its id.
         name: String,
     }
 }
@@ -133,7 +133,7 @@ pub enum ExpectSpec {
     /// The HTTP status: 200, 2xx, or a list of them.
     Status(StatusSet),
     /// A header's value.
-    Header(HeaderQuery),
+    Header(NamedQuery),
     /// The body as text.
     Body(PredicateSpec),
     /// A program's standard output as text.
@@ -144,6 +144,8 @@ pub enum ExpectSpec {
     Jsonpath(JsonPathQuery),
     /// The body is a Prometheus page with samples, and so are those of a metric.
     Prometheus(PrometheusSpec),
+    /// A text of an HTML page.
+    Html(HtmlSpec),
     /// The time of the attempt: `{ lt: 1s }`.
     Duration(DurationBounds),
     /// The number of redirects that were followed.
@@ -227,6 +229,7 @@ impl ExpectSpec {
             ExpectSpec::Stderr(spec) => Expect::Stderr(spec.predicate()?),
             ExpectSpec::Jsonpath(query) => Expect::JsonPath(path(&query.path)?, query.predicate()?),
             ExpectSpec::Prometheus(spec) => spec.build()?,
+            ExpectSpec::Html(spec) => spec.build()?,
             ExpectSpec::Duration(bounds) => Expect::Duration(bounds.build()?),
             ExpectSpec::Redirects(count) => Expect::Redirects(Predicate::Equals((*count).into())),
             ExpectSpec::Version(spec) => Expect::Version(

@@ -4,8 +4,9 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, de};
 
-use super::expectation::MetricQuery;
+use super::expectation::{MetricQuery, NamedQuery, PredicateSpec};
 use crate::decide::expect::Expect;
+use crate::decide::html::Place;
 use crate::decide::metric::Selector;
 use crate::decide::part::Part;
 
@@ -52,6 +53,41 @@ impl<'de> Deserialize<'de> for PrometheusSpec {
     }
 }
 
+/// A text of an HTML page, with predicates on it.
+#[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
+pub enum HtmlSpec {
+    /// The page's title.
+    Title(PredicateSpec),
+    /// The first `h1`.
+    Heading(PredicateSpec),
+    /// All visible text, white space collapsed.
+    Text(PredicateSpec),
+    /// The content of the `meta` with this `name` or `property`.
+    Meta(NamedQuery),
+    /// The text of the element with this id.
+    Id(NamedQuery),
+}
+
+impl HtmlSpec {
+    /// The expectation, checked.
+    ///
+    /// # Errors
+    /// What is wrong with the predicates.
+    pub(super) fn build(&self) -> Result<Expect, String> {
+        let (place, predicate) = match self {
+            HtmlSpec::Title(spec) => (Place::Title, spec.predicate()),
+            HtmlSpec::Heading(spec) => (Place::Heading, spec.predicate()),
+            HtmlSpec::Text(spec) => (Place::Text, spec.predicate()),
+            HtmlSpec::Meta(query) => (Place::Meta(query.name.clone()), query.predicate()),
+            HtmlSpec::Id(query) => (Place::Id(query.name.clone()), query.predicate()),
+        };
+        let predicate = predicate.map_err(|why| format!("html: {why}"))?;
+        Ok(Expect::Part(Part::Html(place), Some(predicate)))
+    }
+}
+
 /// Of `false`, which asks for nothing.
 fn no<E: de::Error>(key: &str) -> E {
     E::custom(format!("`{key}: false` would assert nothing; leave it out, or write {key}: true"))
@@ -87,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn p6_prometheus_is_a_word_or_a_metric_with_predicates() {
+    fn p6_parts_are_a_word_or_a_map_with_predicates() {
         for text in ["prometheus: true", "prometheus: {}"] {
             assert_eq!(asked(text), "prometheus: samples");
         }
@@ -95,7 +131,12 @@ mod tests {
             asked("prometheus: { metric: 'hits{s=\"200\"}', gte: 1 }"),
             "prometheus hits{s=\"200\"}: ≥ 1"
         );
+        assert_eq!(asked("html: { title: { contains: Shop } }"), "html title: contains \"Shop\"");
+        assert_eq!(asked("html: { id: { name: app, exists: true } }"), "html id app: exists");
         for (text, part) in [
+            ("html: { title: {} }", "no predicate"),
+            ("html: { h1: { equals: x } }", "h1"),
+            ("html: { title: { equals: x }, text: { equals: x } }", "html"),
             ("prometheus: false", "would assert nothing"),
             ("prometheus: yes please", "true, or a map"),
             ("prometheus: { gte: 1 }", "need a `metric`"),

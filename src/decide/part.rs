@@ -1,12 +1,13 @@
-//! Parts of a body that no JSON path selects: samples of a Prometheus page.
+//! Parts of a body that no JSON path selects: samples of a Prometheus page, texts of an HTML page.
 
 use serde_json::{Number, Value};
 
 use super::exposition;
+use super::html::{self, Place};
 use super::metric::Selector;
 use super::observation::HttpResponse;
 use super::predicate::Predicate;
-use super::seen::{Seen, select};
+use super::seen::{Seen, quote, select};
 
 /// What of a body is asked for.
 #[derive(Debug, Clone)]
@@ -15,6 +16,8 @@ pub enum Part {
     Samples,
     /// The values of these samples of a Prometheus page.
     Metric(Selector),
+    /// A text of an HTML page.
+    Html(Place),
 }
 
 impl Part {
@@ -23,6 +26,7 @@ impl Part {
         let seen = match self {
             Part::Samples => samples(response),
             Part::Metric(selector) => metric(selector, response, predicate),
+            Part::Html(place) => text_at(place, response),
         };
         seen.unwrap_or_else(Seen::Unreadable)
     }
@@ -32,6 +36,7 @@ impl Part {
         match self {
             Part::Samples => "prometheus".into(),
             Part::Metric(selector) => format!("prometheus {selector}"),
+            Part::Html(place) => format!("html {}", place.words()),
         }
     }
 
@@ -40,6 +45,7 @@ impl Part {
         match self {
             Part::Samples => "samples",
             Part::Metric(_) => "a sample",
+            Part::Html(_) => "a text",
         }
     }
 }
@@ -82,6 +88,22 @@ fn metric(
         )),
         _ => select(predicate, Ok(values)),
     }
+}
+
+fn text_at(place: &Place, response: &HttpResponse) -> Result<Seen, String> {
+    let kind = response.header("content-type").unwrap_or("text/html").trim();
+    let essence = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if !matches!(essence.as_str(), "text/html" | "application/xhtml+xml") {
+        return Err(format!("the body is {kind}, not HTML"));
+    }
+    let page = String::from_utf8_lossy(response.whole()?);
+    Ok(match html::find(&page, place) {
+        Some(text) => {
+            let shown = quote(&text);
+            Seen::Value(text.into(), shown)
+        }
+        None => Seen::Missing("not there".into()),
+    })
 }
 
 /// Reads the page whatever its content type, but for `OpenMetrics`' end.

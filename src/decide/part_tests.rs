@@ -86,3 +86,34 @@ fn p6_a_page_is_one_and_has_samples() {
     let absent = Some(Predicate::Exists(false));
     assert_eq!(finding(part, absent, &response("text/html", "<p>")).verdict, Fail);
 }
+
+#[test]
+fn p6_a_text_of_a_page_is_asked_for_and_only_of_a_page() {
+    let page = "<!doctype html><title>Shop</title><h1>Welcome</h1>";
+    let contains = |text: &str| Predicate::Contains(text.into());
+    let ask = |place: &Place, predicate: &Predicate, kind: &str| {
+        finding(Part::Html(place.clone()), Some(predicate.clone()), &response(kind, page))
+    };
+    let html = "text/html; charset=utf-8";
+    for (place, predicate, kind, wanted) in [
+        (Place::Title, contains("Shop"), html, Pass),
+        (Place::Heading, contains("Shop"), html, Fail),
+        (Place::Id("app".into()), Predicate::Exists(false), html, Pass),
+        (Place::Id("app".into()), not(contains("error")), html, Fail),
+        (Place::Text, not(contains("error")), "TEXT/HTML", Pass),
+        (Place::Text, not(contains("error")), "application/json", Fail),
+    ] {
+        assert_eq!(ask(&place, &predicate, kind).verdict, wanted, "{place:?} {predicate}");
+    }
+    let json = ask(&Place::Text, &contains("x"), "application/json");
+    assert_eq!(
+        (json.what.as_str(), json.found.as_str()),
+        ("html text", "the body is application/json, not HTML")
+    );
+    // A page on which nothing is seen says nothing, not even that it shows no error.
+    let blank = response(html, "<script>go()</script>");
+    assert_eq!(
+        finding(Part::Html(Place::Text), Some(not(contains("error"))), &blank).verdict,
+        Fail
+    );
+}

@@ -109,3 +109,41 @@ fn p6_a_page_of_metrics_is_asked_for_its_samples() {
         assert!(all[index].1.contains(part), "{all:?}");
     }
 }
+
+#[test]
+fn p6_a_page_is_asked_for_what_a_person_sees() {
+    let server = Server::new(|request, _| match request.path() {
+        "/data" => answer(200, "application/json", "{}"),
+        "/blank" => answer(200, "text/html", "<!doctype html><div id=app></div><script>x</script>"),
+        _ => answer(
+            200,
+            "text/html; charset=utf-8",
+            "<!doctype html><title>Shop &amp; more</title><meta name=robots content=noindex>\
+             <body><h1>Wel<b>come</b></h1><script>throw 'error'</script><p id=who>me</p>",
+        ),
+    });
+    let ran = suite(
+        &server,
+        r#"
+  - name: good
+    path: /
+    expect:
+      - html: { title: { equals: Shop & more } }
+      - html: { heading: { equals: Welcome } }
+      - html: { text: { contains: Welcome me, not: { contains: error } } }
+      - html: { meta: { name: robots, contains: noindex } }
+      - html: { id: { name: who, equals: me } }
+  - { name: title, path: /, expect: [{ html: { title: { equals: Shop } } }] }
+  - { name: blank, path: /blank, expect: [{ html: { text: { not: { contains: error } } } }] }
+  - { name: data, path: /data, expect: [{ html: { text: { not: { contains: error } } } }] }
+"#,
+    )
+    .expect_code(10);
+    let all = verdicts(&ran);
+    let words: Vec<&str> = all.iter().map(|(verdict, _)| verdict.as_str()).collect();
+    assert_eq!(words, ["pass", "fail", "fail", "fail"], "{all:?}");
+    let title = "html title is \"Shop & more\", wanted equals \"Shop\"";
+    for (index, part) in [(1, title), (2, "not there"), (3, "application/json, not HTML")] {
+        assert!(all[index].1.contains(part), "{all:?}");
+    }
+}
