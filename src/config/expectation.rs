@@ -8,7 +8,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::forms::{CountSpec, HealthSpec, OneOrMany};
-use super::parts::{HtmlSpec, PrometheusSpec};
+use super::parts::{HtmlSpec, OpenapiSpec, PrometheusSpec};
 use super::values::{NonEmpty, Period};
 use crate::decide::expect::Expect;
 use crate::decide::jsonpath;
@@ -144,6 +144,8 @@ pub enum ExpectSpec {
     Jsonpath(JsonPathQuery),
     /// The body is a Prometheus page with samples, and so are those of a metric.
     Prometheus(PrometheusSpec),
+    /// The body is a valid OpenAPI description, of any version or of this one.
+    Openapi(OpenapiSpec),
     /// A text of an HTML page.
     Html(HtmlSpec),
     /// The time of the attempt: `{ lt: 1s }`.
@@ -230,6 +232,7 @@ impl ExpectSpec {
             ExpectSpec::Jsonpath(query) => Expect::JsonPath(path(&query.path)?, query.predicate()?),
             ExpectSpec::Prometheus(spec) => spec.build()?,
             ExpectSpec::Html(spec) => spec.build()?,
+            ExpectSpec::Openapi(spec) => spec.build(),
             ExpectSpec::Duration(bounds) => Expect::Duration(bounds.build()?),
             ExpectSpec::Redirects(count) => Expect::Redirects(Predicate::Equals((*count).into())),
             ExpectSpec::Version(spec) => Expect::Version(

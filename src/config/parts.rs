@@ -9,6 +9,7 @@ use crate::decide::expect::Expect;
 use crate::decide::html::Place;
 use crate::decide::metric::Selector;
 use crate::decide::part::Part;
+use crate::decide::predicate::Predicate;
 
 /// `prometheus: true`, or a metric with predicates.
 #[derive(Debug, Clone, Default)]
@@ -50,6 +51,52 @@ impl<'de> Deserialize<'de> for PrometheusSpec {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// `openapi: true`, or the version that the description follows.
+#[derive(Debug, Clone)]
+pub struct OpenapiSpec(Option<&'static str>);
+
+impl OpenapiSpec {
+    /// The expectation.
+    pub(super) fn build(&self) -> Expect {
+        let predicate = self.0.map(|version| Predicate::StartsWith(format!("{version}.")));
+        Expect::Part(Part::OpenApi, predicate)
+    }
+}
+
+impl<'de> Deserialize<'de> for OpenapiSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = OpenapiSpec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true, or the version that is followed: \"3.0\" or \"3.1\"")
+            }
+            fn visit_bool<E: de::Error>(self, yes: bool) -> Result<OpenapiSpec, E> {
+                if yes { Ok(OpenapiSpec(None)) } else { Err(no("openapi")) }
+            }
+            fn visit_f64<E: de::Error>(self, version: f64) -> Result<OpenapiSpec, E> {
+                self.visit_str(&format!("{version:.1}"))
+            }
+            fn visit_str<E: de::Error>(self, version: &str) -> Result<OpenapiSpec, E> {
+                let known = ["3.0", "3.1"].into_iter().find(|known| *known == version);
+                let wrong = || E::invalid_value(de::Unexpected::Str(version), &self);
+                known.map(|known| OpenapiSpec(Some(known))).ok_or_else(wrong)
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for OpenapiSpec {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Openapi".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "enum": [true, "3.0", "3.1", 3.0, 3.1] })
     }
 }
 
@@ -133,7 +180,14 @@ mod tests {
         );
         assert_eq!(asked("html: { title: { contains: Shop } }"), "html title: contains \"Shop\"");
         assert_eq!(asked("html: { id: { name: app, exists: true } }"), "html id app: exists");
+        assert_eq!(asked("openapi: true"), "openapi: a valid document");
+        for text in ["openapi: 3.1", "openapi: '3.1'"] {
+            assert_eq!(asked(text), "openapi: starts with \"3.1.\"");
+        }
         for (text, part) in [
+            ("openapi: 2.0", "3.0"),
+            ("openapi: false", "would assert nothing"),
+            ("openapi: []", "true, or the version"),
             ("html: { title: {} }", "no predicate"),
             ("html: { h1: { equals: x } }", "h1"),
             ("html: { title: { equals: x }, text: { equals: x } }", "html"),

@@ -143,7 +143,10 @@ impl Expect {
                 Finding { warnings: judged.warnings, ..finding(found, judged.verdict) }
             }
             // An answer that cannot be read meets no condition, not even "does not exist".
-            Ok(Seen::Unreadable(why)) => return (finding(why, Verdict::Fail), false),
+            Ok(Seen::Unreadable(why)) => {
+                let found = shorten(&why, SENTENCES);
+                return (Finding { found, ..finding(String::new(), Verdict::Fail) }, false);
+            }
             Ok(Seen::Missing(why)) => {
                 let clear = self.predicate().is_some_and(Predicate::is_clear_of_nothing);
                 return (finding(why, holds(self.holds(None, context))), clear);

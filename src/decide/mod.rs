@@ -27,6 +27,7 @@ mod markup;
 pub mod metric;
 pub mod naming;
 pub mod observation;
+pub mod openapi;
 pub mod part;
 pub mod plan;
 pub mod precedence;

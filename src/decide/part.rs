@@ -1,4 +1,5 @@
-//! Parts of a body that no JSON path selects: samples of a Prometheus page, texts of an HTML page.
+//! Parts of a body that no JSON path selects: samples of a Prometheus page, texts of an
+//! HTML page, and whether it is an OpenAPI description.
 
 use serde_json::{Number, Value};
 
@@ -6,6 +7,7 @@ use super::exposition;
 use super::html::{self, Place};
 use super::metric::Selector;
 use super::observation::HttpResponse;
+use super::openapi;
 use super::predicate::Predicate;
 use super::seen::{Seen, quote, select};
 
@@ -18,6 +20,8 @@ pub enum Part {
     Metric(Selector),
     /// A text of an HTML page.
     Html(Place),
+    /// The version of the specification that an OpenAPI description follows.
+    OpenApi,
 }
 
 impl Part {
@@ -27,6 +31,7 @@ impl Part {
             Part::Samples => samples(response),
             Part::Metric(selector) => metric(selector, response, predicate),
             Part::Html(place) => text_at(place, response),
+            Part::OpenApi => described(response),
         };
         seen.unwrap_or_else(Seen::Unreadable)
     }
@@ -37,6 +42,7 @@ impl Part {
             Part::Samples => "prometheus".into(),
             Part::Metric(selector) => format!("prometheus {selector}"),
             Part::Html(place) => format!("html {}", place.words()),
+            Part::OpenApi => "openapi".into(),
         }
     }
 
@@ -46,6 +52,7 @@ impl Part {
             Part::Samples => "samples",
             Part::Metric(_) => "a sample",
             Part::Html(_) => "a text",
+            Part::OpenApi => "a valid document",
         }
     }
 }
@@ -104,6 +111,12 @@ fn text_at(place: &Place, response: &HttpResponse) -> Result<Seen, String> {
         }
         None => Seen::Missing("not there".into()),
     })
+}
+
+fn described(response: &HttpResponse) -> Result<Seen, String> {
+    let version = openapi::check(&response.json()?)?;
+    let shown = format!("OpenAPI {version}");
+    Ok(Seen::Value(version.into(), shown))
 }
 
 /// Reads the page whatever its content type, but for `OpenMetrics`' end.

@@ -88,6 +88,24 @@ fn p6_a_page_is_one_and_has_samples() {
 }
 
 #[test]
+fn p6_a_description_is_valid_and_of_its_version() {
+    let good = r#"{"openapi":"3.0.3","info":{"title":"a","version":"1"},"paths":{}}"#;
+    let ask = |predicate: Option<&str>, body: &str| {
+        let predicate = predicate.map(|start| Predicate::StartsWith(start.into()));
+        finding(Part::OpenApi, predicate, &response("application/json", body))
+    };
+    assert_eq!(ask(None, good).verdict, Pass);
+    assert_eq!(ask(Some("3.0."), good).verdict, Pass);
+    let other = ask(Some("3.1."), good);
+    assert_eq!((other.verdict, other.found.as_str()), (Fail, "OpenAPI 3.0.3"));
+    for (body, part) in [("openapi: 3.0.3", "not JSON"), ("{}", "/openapi: the version is missing")]
+    {
+        let found = ask(None, body);
+        assert!(found.verdict == Fail && found.found.contains(part), "{found:?}");
+    }
+}
+
+#[test]
 fn p6_a_text_of_a_page_is_asked_for_and_only_of_a_page() {
     let page = "<!doctype html><title>Shop</title><h1>Welcome</h1>";
     let contains = |text: &str| Predicate::Contains(text.into());

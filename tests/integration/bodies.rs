@@ -111,6 +111,28 @@ fn p6_a_page_of_metrics_is_asked_for_its_samples() {
 }
 
 #[test]
+fn p6_a_description_is_looked_at_as_a_whole() {
+    let server = Server::new(|request, _| {
+        let path = if request.path() == "/good" { "/a" } else { "a" };
+        let paths = format!("{{\"{path}\":{{\"get\":{{}}}}}}");
+        let info = r#""info":{"title":"a","version":"1"}"#;
+        let body = format!("{{\"openapi\":\"3.1.0\",{info},\"paths\":{paths}}}");
+        answer(200, "application/json", &body)
+    });
+    let ran = suite(
+        &server,
+        "  - { name: good, path: /good, expect: [{ openapi: true }, { openapi: 3.1 }] }
+  - { name: older, path: /good, expect: [{ openapi: \"3.0\" }] }
+  - { name: bad, path: /bad, expect: [{ openapi: true }] }\n",
+    )
+    .expect_code(10);
+    let all = verdicts(&ran);
+    assert_eq!(all[0].0, "pass", "{all:?}");
+    assert!(all[1].1.contains("openapi is OpenAPI 3.1.0, wanted starts with"), "{all:?}");
+    assert!(all[2].1.contains("/paths/a: a path begins with /"), "{all:?}");
+}
+
+#[test]
 fn p6_a_page_is_asked_for_what_a_person_sees() {
     let server = Server::new(|request, _| match request.path() {
         "/data" => answer(200, "application/json", "{}"),
