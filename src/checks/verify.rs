@@ -122,7 +122,7 @@ pub fn specs(loaded: &Loaded) -> Vec<(Place, CheckSpec)> {
     let checks = loaded.config.checks.iter().flat_map(|list| &list.0);
     checks
         .map(|check| {
-            let place = Place { file: loaded.file.clone(), line: check.referenced.line() };
+            let place = Place { file: loaded.file.clone(), line: check.line };
             (place, check.value.clone())
         })
         .collect()

@@ -2,7 +2,6 @@
 
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
-use serde_saphyr::{Spanned, options};
 
 use super::check::CheckSpec;
 use super::interpolate::{Mistake, interpolate};
@@ -10,8 +9,10 @@ use super::keys;
 #[cfg(test)]
 use super::pipeline::PlatformSpec;
 use super::pipeline::{IncidentSpec, LedgerSpec, NotifySpec};
+use super::reader::Placed;
 use super::ssh::RemoteSpec;
 use super::transaction::TransactionSpec;
+use super::tree::{self, What, Wrong};
 use super::values::{Argv, NonEmpty, Period};
 #[cfg(test)]
 use super::{preflight, ssh, transaction};
@@ -46,7 +47,7 @@ pub struct Config {
     pub deadline: Option<Period>,
     /// What must hold of a release.
     #[cfg_attr(test, schemars(with = "Option<Vec<CheckSpec>>", length(min = 1)))]
-    pub checks: Option<NonEmpty<Spanned<CheckSpec>>>,
+    pub checks: Option<NonEmpty<Placed<CheckSpec>>>,
     /// Who is told about incidents.
     pub notify: Option<NonEmpty<NotifySpec>>,
     /// What is written about incidents.
@@ -188,96 +189,36 @@ pub fn parse(
 }
 
 fn read<T: DeserializeOwned>(file: &str, text: &str, mask: &Mask) -> anyhow::Result<T> {
-    let strict = options! { with_snippet: false };
-    let read = serde_saphyr::from_str_with_options(text, strict);
-    read.map_err(|error| mistake(file, text, &error, mask).into())
+    let read =
+        tree::read(text).and_then(|tree| T::deserialize(&tree).map_err(|w| w.or_at(tree.at)));
+    read.map_err(|wrong| mistake(file, text, &wrong, mask).into())
 }
 
 /// A reader's error in our form: place, key, what is wrong, what would be right.
-fn mistake(file: &str, text: &str, error: &serde_saphyr::Error, mask: &Mask) -> Fault {
-    use serde_saphyr::Error;
-    let place = match error.location() {
-        Some(at) => format!("{file}:{}:{}", at.line(), at.column()),
+fn mistake(file: &str, text: &str, wrong: &Wrong, mask: &Mask) -> Fault {
+    let place = match wrong.at {
+        Some((line, column)) => format!("{file}:{line}:{column}"),
         None => file.to_owned(),
     };
-    let plain = error.without_snippet();
-    let (message, hint) = match plain {
-        Error::SerdeUnknownField { field, expected, .. } => {
-            (format!("the key `{field}` is not known here"), known(field, expected))
-        }
-        Error::SerdeUnknownVariant { variant, expected, .. } => {
-            (format!("`{variant}` is not known here"), known(variant, expected))
-        }
-        Error::DuplicateMappingKey { key, .. } => (
-            format!("the key `{}` stands twice", key.as_deref().unwrap_or("?")),
-            Some("keep one of them".into()),
-        ),
-        Error::SerdeMissingField { field, .. } => (format!("the key `{field}` is missing"), None),
-        other => {
-            let at = other.location().map(|at| (at.line(), at.column()));
-            let path = at.and_then(|at| keys::path_at(text, at)).filter(|path| !path.is_empty());
-            let path = path.map_or(String::new(), |path| format!("{path}: "));
-            (format!("{path}{}", in_words(other)), None)
-        }
+    let (path, hint) = match &wrong.what {
+        What::Key(word, expected) | What::Word(word, expected) => (None, known(word, expected)),
+        What::Twice(_) => (None, "keep one of them".into()),
+        What::Missing(_) => (None, KEYS.into()),
+        What::Says(_) => (wrong.at.and_then(|at| keys::path_at(text, at)), KEYS.into()),
     };
-    let fault = Fault::usage(mask.apply(&format!("{place}: {message}")));
-    match hint {
-        Some(hint) => fault.hint(hint),
-        None => fault.hint("the keys are described in docs/configuration.md"),
-    }
+    let path = path.filter(|path| !path.is_empty()).map(|path| format!("{path}: "));
+    let path = path.unwrap_or_default();
+    Fault::usage(mask.apply(&format!("{place}: {path}{wrong}"))).hint(hint)
 }
 
-/// What is wrong with a value, in words of ours.
-fn in_words(error: &serde_saphyr::Error) -> String {
-    use serde_saphyr::Error;
-    match error {
-        Error::Eof { .. } => "the file is empty; begin with `version: 1`",
-        Error::MultipleDocuments { .. } => "another document begins here; a file has one",
-        Error::InvalidScalar { ty: "boolean", .. } => "this is neither true nor false",
-        Error::InvalidScalar { ty: "floating point", .. } => "this is not a number",
-        Error::InvalidScalar { ty: "u16" | "u32" | "u64", .. } => {
-            "this is not a whole number of 0 or more, or too large"
-        }
-        Error::InvalidScalar { .. } => "this is not a whole number, or too large",
-        Error::NullIntoString { .. } => "there is no value",
-        Error::Unexpected { expected: "mapping start", .. } => {
-            "this is not a map; write `key: value`"
-        }
-        Error::Unexpected { expected: "sequence start", .. } => {
-            "this is not a list; write [a, b], or `- a` lines"
-        }
-        Error::Unexpected { expected: "string scalar", .. } => "this is not a text",
-        Error::UnexpectedSequenceEnd { .. } | Error::UnexpectedMappingEnd { .. } => {
-            "the value of a key is missing; write `key: value`"
-        }
-        Error::ExpectedMappingEndAfterEnumVariantValue { .. } => {
-            "a second key stands in a map of one key; write two maps, or keep one"
-        }
-        Error::ExpectedStringKeyForExternallyTaggedEnum { .. } => {
-            "the map is empty; one key belongs there"
-        }
-        Error::UnexpectedValueForUnitEnumVariant { .. } => {
-            "this is a map, and a word belongs there"
-        }
-        other => return without_place(&other.to_string()),
-    }
-    .into()
-}
+const KEYS: &str = "the keys are described in docs/configuration.md";
 
-fn known(word: &str, expected: &[&'static str]) -> Option<String> {
+fn known(word: &str, expected: &[&'static str]) -> String {
     let list = expected.join(", ");
     let close = expected.iter().min_by_key(|known| strsim::levenshtein(word, known));
     match close.filter(|known| strsim::levenshtein(word, known) <= 2) {
-        Some(close) => Some(format!("did you mean `{close}`? known are: {list}")),
-        None => Some(format!("known are: {list}")),
-    }
-}
-
-/// The reader ends its messages with the place, which stands before them already.
-fn without_place(message: &str) -> String {
-    match message.rfind(" at line ") {
-        Some(at) => message[..at].trim_end_matches(',').into(),
-        None => message.into(),
+        Some(close) => format!("did you mean `{close}`? known are: {list}"),
+        None => format!("known are: {list}"),
     }
 }
 

@@ -28,7 +28,7 @@ notify: [github-issue]
 "#;
     let loaded = parse("waveoff.yml", text, |_| None).unwrap();
     let checks = loaded.config.checks.unwrap().0;
-    assert_eq!(checks[0].referenced.line(), 7);
+    assert_eq!(checks[0].line, 7);
     assert_eq!(checks[0].value.present(), ["url", "within", "expect"]);
     assert_eq!(loaded.config.ledger, Some(LedgerSpec::Github));
 }
@@ -53,6 +53,7 @@ fn every_mistake_names_its_place_and_what_would_be_right() {
         ("version: 1\nchecks:\n", &["waveoff.yml:2", "checks: there is no value"]),
         ("version: 1\nservice: ${EMPTY:-}\n", &["waveoff.yml:2", "service: there is no value"]),
         ("- 1\n", &["waveoff.yml:1", "not a map"]),
+        ("version: 1\ndeploy: 5\n", &["waveoff.yml:2:9", "deploy: invalid type: integer `5`"]),
         ("version: 1\nstate: ${NOPE}\n", &["waveoff.yml:2", "NOPE is not set", "${NOPE:-value}"]),
     ] {
         let error = refused(text);
@@ -89,6 +90,10 @@ fn every_mistake_in_a_check_names_its_line() {
         ("    auth:\n", &["waveoff.yml:4", "checks[0].auth", "no value"]),
         ("    pid-file: ~\n", &["waveoff.yml:4", "checks[0].pid-file", "no value"]),
         ("    expect: [{ status: 200, redirects: 1 }]\n", &["waveoff.yml:4", "second key"]),
+        ("    expect: [~]\n", &["waveoff.yml:4:14", "checks[0].expect[0]", "no value"]),
+        ("    expect: [[status]]\n", &["waveoff.yml:4:14", "checks[0].expect[0]", "a list"]),
+        ("    expect: [{ header: {} }]\n", &["waveoff.yml:4:24", "`name` is missing"]),
+        ("    expect: [{}]\n", &["waveoff.yml:4:14", "checks[0].expect[0]", "the map is empty"]),
         ("    expect: [status]\n", &["waveoff.yml:4", "`key: value`"]),
         (
             "    expect: [{ exit-code: zero }]\n",

@@ -12,13 +12,17 @@ mod keys;
 pub mod parts;
 pub mod pipeline;
 pub mod preflight;
+mod reader;
+mod scalar;
 #[cfg(test)]
 mod schema;
 pub mod ssh;
 pub mod transaction;
 pub mod travel;
+mod tree;
 pub mod values;
 pub mod watched;
 
 pub use check::{CheckSpec, Side};
 pub use file::{Config, Loaded, Place, load, parse};
+pub use reader::Placed;
