@@ -54,6 +54,7 @@ install_part() {
     sshd) from_system openssh-server openssh-client && from_sbin sshd ;;
     postgres) unpacked "$(depends postgresql)" "$(depends postgresql-client)" ;;
     redis) unpacked redis-server redis-tools ;;
+    promtool) from_debian bookworm prometheus usr/bin/promtool bin/promtool ;;
     musl-gcc) from_system musl-tools ;;
     xz) from_system xz-utils ;;
     # Without optimisation: it is built in a minute instead of four, and runs for two seconds.

@@ -1,8 +1,10 @@
 //! What a check has shown so far, and the published form of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Check;
+use crate::decide::expect::Finding;
 use crate::decide::judge::Judgement;
 use crate::decide::observation::Observation;
 use crate::decide::state::State;
@@ -108,6 +110,7 @@ impl Record {
             duration_ms: at.saturating_sub(self.began).as_millis() as u64,
             latency_ms: (latency.as_secs_f64() * 1e5).round() / 1e2,
             attempts: self.attempts,
+            circuits: circuits(&findings),
             findings: findings.into_iter().map(publish_finding).collect(),
             warnings,
             timeline: if passed && self.timeline.len() == 1 { Vec::new() } else { self.timeline },
@@ -116,7 +119,19 @@ impl Record {
     }
 }
 
-fn publish_finding(finding: crate::decide::expect::Finding) -> v1::Finding {
+/// Circuits by name; where one is named twice, what is worse for it.
+fn circuits(findings: &[Finding]) -> BTreeMap<String, String> {
+    let mut circuits = BTreeMap::new();
+    for circuit in findings.iter().flat_map(|finding| &finding.circuits) {
+        let state = circuits.entry(circuit.name.clone()).or_insert_with(|| circuit.state.clone());
+        if !circuit.is_closed() && state != "open" {
+            state.clone_from(&circuit.state);
+        }
+    }
+    circuits
+}
+
+fn publish_finding(finding: Finding) -> v1::Finding {
     v1::Finding {
         query: finding.what,
         expected: finding.wanted,

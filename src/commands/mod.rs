@@ -3,6 +3,7 @@
 mod about;
 pub mod attach;
 pub mod capture;
+mod common;
 mod confirm;
 pub mod deploy;
 mod detached;
@@ -90,6 +91,9 @@ pub trait Verb: Args + FromArgMatches {
     const OUTPUTS: &'static [Output] = &[];
     /// Worked examples for the end of `--help`.
     const EXAMPLES: &'static str = "";
+
+    /// Whether it is about checks alone, and writes their metrics.
+    const MEASURES: bool = false;
 
     /// Whether it starts a run, which goes on without its caller.
     const BEGINS: bool = false;

@@ -232,6 +232,7 @@ fn row(outcome: &Outcome) -> Check {
         attempts: 1,
         findings: Vec::new(),
         warnings: note.into_iter().collect(),
+        circuits: std::collections::BTreeMap::new(),
         timeline: Vec::new(),
         last_response: None,
     }

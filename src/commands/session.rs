@@ -3,8 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
-use clap::{ArgMatches, Args, FromArgMatches};
+use clap::ArgMatches;
 
+use super::common::Common;
 use super::detached::Detached;
 use super::{COMMON_OUTPUTS, Entry};
 use crate::actions::{self, Level};
@@ -16,34 +17,10 @@ use crate::host::signals::Cancel;
 use crate::host::{env, files, terminal};
 use crate::report::mask::Mask;
 use crate::report::v1::Report;
-use crate::report::{console, junit, markdown};
+use crate::report::{console, junit, markdown, metrics};
 
 /// The file that is read when no other is named.
 pub(super) const DEFAULT_CONFIG: &str = "waveoff.yml";
-
-/// Flags of every verb.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Output and configuration")]
-pub(super) struct Common {
-    /// Read this file instead of `waveoff.yml` (which may be absent)
-    #[arg(long, value_name = "FILE")]
-    config: Option<String>,
-    /// Print the report as JSON on standard output, and everything else on standard error
-    #[arg(long)]
-    json: bool,
-    /// Write the report as JSON to this file
-    #[arg(long, value_name = "FILE")]
-    report: Option<String>,
-    /// Write the checks as JUnit XML to this file
-    #[arg(long, value_name = "FILE")]
-    junit: Option<String>,
-    /// Print nothing but errors and the last line
-    #[arg(long)]
-    quiet: bool,
-    /// Show no live progress
-    #[arg(long)]
-    no_progress: bool,
-}
 
 /// One run of a verb.
 #[derive(Debug)]
@@ -62,8 +39,7 @@ pub struct Session {
 
 impl Session {
     pub(super) fn begin(entry: Entry, matches: &ArgMatches) -> anyhow::Result<Self> {
-        let common = Common::from_arg_matches(matches)
-            .map_err(|error| Fault::usage(error.to_string().trim().to_owned()))?;
+        let common = Common::read(matches)?;
         Self::of(entry.name, common)
     }
 
@@ -274,6 +250,9 @@ impl Session {
         if let Some(file) = &self.common.junit {
             done.push(save(file, &junit::render(report)));
         }
+        if let Some(file) = &self.common.metrics {
+            done.push(save(file, &metrics::render(report)));
+        }
         if actions::is_ci() {
             for (level, title, text) in markdown::annotations(report) {
                 let (title, text) = (console::clean(&title), console::clean(&text));
@@ -313,14 +292,7 @@ impl Session {
     /// One that says nothing and that no signal cancels, for those who use the library without a
     /// program of ours.
     pub fn silent() -> Self {
-        let common = Common {
-            config: None,
-            json: false,
-            report: None,
-            junit: None,
-            quiet: true,
-            no_progress: true,
-        };
+        let common = Common { quiet: true, no_progress: true, ..Common::default() };
         Self {
             entry: "waveoff",
             common,

@@ -12,7 +12,8 @@ use clap::{Arg, ArgAction, Args, Command, parser::ValueSource};
 use serde_json::Value;
 
 use super::Verb;
-use super::session::{Common, complain, harmless};
+use super::common::{Common, metrics};
+use super::session::{complain, harmless};
 use crate::exit::{Exit, Fault};
 use crate::host::{env, terminal};
 use crate::report::console;
@@ -49,6 +50,7 @@ impl End {
 pub(super) fn declare<V: Verb>() -> Command {
     let command = V::augment_args(Command::new(V::NAME));
     let command = Common::augment_args(command).disable_version_flag(true);
+    let command = if V::MEASURES { command.arg(metrics()) } else { command };
     command
         .about(V::ABOUT)
         .after_help(format!("{}{ENVIRONMENT}{}", V::EXAMPLES, exit_codes()))

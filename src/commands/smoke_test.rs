@@ -27,6 +27,7 @@ pub struct SmokeTest {
 impl Verb for SmokeTest {
     const NAME: &'static str = "smoke-test";
     const ABOUT: &'static str = "Run a suite of named checks against a service";
+    const MEASURES: bool = true;
     const OUTPUTS: &'static [Output] = &[
         output("checks-total", "how many checks there are"),
         output("checks-failed", "how many critical checks did not pass"),

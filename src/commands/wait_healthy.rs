@@ -42,6 +42,7 @@ const WHEN: &str = "What is expected, and when";
 impl Verb for WaitHealthy {
     const NAME: &'static str = "wait-healthy";
     const ABOUT: &'static str = "Wait until addresses, ports and programs answer as they should";
+    const MEASURES: bool = true;
     const OUTPUTS: &'static [Output] = &[
         output("checks-total", "how many targets there are"),
         output("checks-failed", "how many of them did not become healthy"),

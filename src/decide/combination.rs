@@ -86,9 +86,11 @@ fn together<'a>(
     answers: impl IntoIterator<Item = &'a Answer>,
     verdict: Verdict,
 ) -> Finding {
-    let found: Vec<_> = answers.into_iter().map(|answer| found(&answer.finding)).collect();
+    let all: Vec<&Finding> = answers.into_iter().map(|answer| &answer.finding).collect();
+    let found: Vec<_> = all.iter().map(|one| found(one)).collect();
     let found = shorten(&found.join("; "), SHOWN);
-    Finding { what: what.into(), wanted, found, verdict, warnings: Vec::new() }
+    let circuits = all.iter().flat_map(|one| one.circuits.clone()).collect();
+    Finding { what: what.into(), wanted, found, verdict, warnings: Vec::new(), circuits }
 }
 
 /// `status 404 or header location exists`.

@@ -7,7 +7,7 @@ use serde_json::Value;
 use serde_json_path::JsonPath;
 
 use super::combination::{self, Answer};
-use super::health::{self, HealthOptions};
+use super::health::{self, Circuit, HealthOptions};
 use super::observation::{FailureKind, Observation, Unit};
 use super::part::Part;
 use super::predicate::{Comparison, Predicate};
@@ -72,6 +72,8 @@ pub struct Finding {
     pub verdict: Verdict,
     /// What is told and does not decide.
     pub warnings: Vec<String>,
+    /// Circuits that a health document names.
+    pub circuits: Vec<Circuit>,
 }
 
 /// What an expectation may compare with besides the observation.
@@ -115,6 +117,7 @@ impl Expect {
             found: shorten(&found, SHOWN),
             verdict,
             warnings: Vec::new(),
+            circuits: Vec::new(),
         };
         if let Observation::Failed(failure) = observation {
             return (finding(failure.message.clone(), verdict_of_failure(failure.kind)), false);
@@ -140,7 +143,8 @@ impl Expect {
                 } else {
                     judged.failures.join("; ")
                 };
-                Finding { warnings: judged.warnings, ..finding(found, judged.verdict) }
+                let (warnings, circuits) = (judged.warnings, document.circuits);
+                Finding { warnings, circuits, ..finding(found, judged.verdict) }
             }
             // An answer that cannot be read meets no condition, not even "does not exist".
             Ok(Seen::Unreadable(why)) => {

@@ -43,6 +43,7 @@ fn hostile(text: &str) -> Incident {
         attempts: 3,
         findings: vec![Finding { query: t(), expected: t(), actual: t(), verdict: Verdict::Fail }],
         warnings: Vec::new(),
+        circuits: std::collections::BTreeMap::new(),
         timeline: vec![Stretch {
             from_ms: 0,
             to_ms: 9,

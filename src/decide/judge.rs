@@ -102,6 +102,7 @@ impl Judge {
                             found: why,
                             verdict,
                             warnings: Vec::new(),
+                            circuits: Vec::new(),
                         });
                     }
                 }
@@ -146,6 +147,7 @@ pub fn unseen(verdict: Verdict, why: String) -> Judgement {
         found: why,
         verdict,
         warnings: Vec::new(),
+        circuits: Vec::new(),
     };
     Judgement {
         verdict,

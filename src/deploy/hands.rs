@@ -311,6 +311,7 @@ fn evidence(name: &str, release: &Release, evidence: Option<Response>, reason: &
         attempts: 1,
         findings: Vec::new(),
         warnings: Vec::new(),
+        circuits: std::collections::BTreeMap::new(),
         timeline: Vec::new(),
         last_response: evidence,
     }

@@ -83,6 +83,7 @@ impl Finding {
             attempts: 1,
             findings: self.evidence,
             warnings: self.warnings,
+            circuits: std::collections::BTreeMap::new(),
             timeline: Vec::new(),
             last_response: None,
         }

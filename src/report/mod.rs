@@ -4,6 +4,7 @@ pub mod console;
 pub mod junit;
 pub mod markdown;
 pub mod mask;
+pub mod metrics;
 pub mod v1;
 
 /// Published files that are generated from the types they describe.

@@ -107,6 +107,9 @@ pub struct Check {
     /// What is told and does not decide.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+    /// The states of the circuit breakers that the last answer named: `closed`, `half-open`, `open`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub circuits: BTreeMap<String, String>,
     /// The attempts in order; equal ones that follow each other are one entry.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub timeline: Vec<Stretch>,

@@ -68,6 +68,7 @@ mod large;
 mod load;
 mod lock;
 mod manager;
+mod metrics;
 mod notify;
 mod oci;
 mod one_machine_guide;

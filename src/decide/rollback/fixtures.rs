@@ -133,6 +133,7 @@ pub(super) fn check(name: &str, verdict: Verdict, findings: Vec<Finding>) -> Che
         attempts: 1,
         findings,
         warnings: Vec::new(),
+        circuits: std::collections::BTreeMap::new(),
         timeline: Vec::new(),
         last_response: None,
     }
