@@ -76,6 +76,11 @@ pub(crate) fn full(version: &str, faults: &Faults) -> Response {
     )
 }
 
+/// What can be asked, as OpenAPI describes it.
+pub(crate) fn description(version: &str) -> Response {
+    Response::json(200, include_str!("openapi.json").replacen("VERSION", version, 1))
+}
+
 /// Spring's document.
 pub(crate) fn actuator(faults: &Faults) -> Response {
     match faults.has(Fault::CriticalDown) || faults.has(Fault::NotReady) {

@@ -115,6 +115,7 @@ impl Service {
             ("GET", "/health/full") => documents::full(version, faults),
             ("GET", "/actuator/health") => documents::actuator(faults),
             ("GET", "/version") => Response::json(200, format!("{{\"version\":\"{version}\"}}\n")),
+            ("GET", "/openapi.json") => documents::description(version),
             ("GET", "/metrics") => lock(&self.metrics).page(version),
             ("GET", "/starts") => self.starts(),
             ("GET", "/redirect") => Response::text(302, "").with("Location", "/"),
@@ -125,7 +126,7 @@ impl Service {
             (
                 _,
                 "/" | "/health" | "/ready" | "/health/full" | "/actuator/health" | "/version"
-                | "/metrics" | "/redirect" | "/me",
+                | "/openapi.json" | "/metrics" | "/redirect" | "/me",
             ) => refuse("GET, HEAD"),
             _ => documents::not_found(),
         }

@@ -33,7 +33,11 @@ pub fn check(document: &Value) -> Result<String, String> {
     Err(format!("{}{more}", mistakes.join("; ")))
 }
 
-fn version(document: &Value) -> Result<String, String> {
+/// The version of the specification that the document says it follows.
+///
+/// # Errors
+/// When it says none, or one that is not known here.
+pub fn version(document: &Value) -> Result<String, String> {
     let Value::Object(keys) = document else { return Err("the document is no object".into()) };
     match keys.get("openapi").and_then(Value::as_str) {
         Some(version) if version.starts_with("3.0.") || version.starts_with("3.1.") => {

@@ -1,6 +1,10 @@
-//! `waveoff init` beside a Compose file.
+//! `waveoff init` beside a Compose file, and for an OpenAPI description.
 
-use crate::deploy_world::World;
+use std::io::BufRead as _;
+use std::process::{Child, Command, Stdio};
+
+use crate::deploy_world::{World, sample_service};
+use crate::harness::{Program, Server};
 
 const COMPOSE: &str = "\
 services:
@@ -61,4 +65,92 @@ fn init_reads_the_compose_file_that_is_named_and_writes_nothing_when_it_cannot()
     world.waveoff(&["init", "--compose", "deploy/shop.yml"]).run().expect_code(0);
     let config = written(&world, "waveoff.yml");
     assert!(config.contains("file: deploy/shop.yml\n"), "{config}");
+}
+
+/// The sample service on a port that the kernel chose, until it is dropped.
+struct Sample {
+    child: Child,
+    base: String,
+}
+
+impl Sample {
+    fn start() -> Self {
+        let mut child = Command::new(sample_service())
+            .args(["--port", "0", "--bind", "127.0.0.1"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+        let address = line.trim().strip_prefix("listening on ").unwrap();
+        Self { base: format!("http://{address}"), child }
+    }
+
+    fn token(&self) -> String {
+        let mut answer = ureq::post(format!("{}/login", self.base)).send("{}").unwrap();
+        let answer = answer.body_mut().read_to_string().unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer).unwrap();
+        answer["token"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Sample {
+    fn drop(&mut self) {
+        let _ = self.child.kill().and_then(|()| self.child.wait());
+    }
+}
+
+#[test]
+fn p6_what_init_proposes_for_a_description_runs() {
+    let sample = Sample::start();
+    let world = folder(&[]);
+    let address = format!("{}/openapi.json?key=s3cret", sample.base);
+    let ran = world.waveoff(&["init", "--openapi", &address]).run().expect_code(0);
+    assert!(ran.stdout.contains("to do: set API_TOKEN"), "{}", ran.stdout);
+    let config = written(&world, "waveoff.yml");
+    for part in [
+        "service: sample-service\n",
+        &format!("public: {}\n", sample.base),
+        "  - path: /health\n    within: 2m",
+        "  - path: /ready\n    within: 2m",
+        "  - path: /redirect\n    expect: [{ status: 302 }]",
+        "  - path: /me\n    auth: { bearer: \"${API_TOKEN}\" }",
+        "  - path: /openapi.json\n    expect: [{ openapi: true }]",
+        "  # POST /login is left out: it changes something",
+    ] {
+        assert!(config.contains(part), "no {part:?} in {config}");
+    }
+    assert!(!config.contains("s3cret"), "{config}");
+    let test = |token: &str| {
+        let program = Program::within("smoke-test", &world.folder).env("API_TOKEN", token);
+        program.args(["--attempts", "1", "--json"]).run()
+    };
+    let ran = test(&sample.token()).expect_code(0);
+    assert_eq!(ran.report()["checks"].as_array().unwrap().len(), 9, "{}", ran.stdout);
+    let ran = test("nobody").expect_code(10);
+    assert!(ran.stderr.contains("status is 401, wanted 200"), "{}", ran.stderr);
+}
+
+#[test]
+fn p6_what_is_no_description_is_refused_and_nothing_is_written() {
+    let server = Server::new(|request, _| match request.path() {
+        "/none?key=s3cret" => (404, String::new(), "{}".into()),
+        _ => (200, String::new(), "openapi: 3.1.0\n".into()),
+    });
+    let swagger = "{\"swagger\": \"2.0\"}";
+    let world = folder(&[("old.json", swagger), ("openapi.yml", "openapi: 3.1.0\n")]);
+    let before = world.tree();
+    for (from, code, why) in [
+        ("none.json".to_owned(), 2, "cannot read none.json"),
+        ("old.json".to_owned(), 2, "old.json is no OpenAPI description: the document is Swagger 2"),
+        ("openapi.yml".to_owned(), 2, "openapi.yml is not JSON"),
+        (server.url("/none?key=s3cret"), 12, "/none was answered with status 404"),
+        (server.url("/yaml"), 2, "/yaml is not JSON"),
+        ("http://me:s3cret@127.0.0.1/".to_owned(), 2, "has credentials in it"),
+    ] {
+        let ran = world.waveoff(&["init", "--openapi", &from]).run();
+        assert!(ran.stderr.contains(why) && !ran.stderr.contains("s3cret"), "{}", ran.stderr);
+        ran.expect_code(code);
+        assert_eq!(world.tree(), before);
+    }
 }

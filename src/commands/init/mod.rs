@@ -1,6 +1,8 @@
 //! `waveoff init`: a configuration and a workflow to begin with.
 
 mod compose;
+mod description;
+mod operations;
 mod proposal;
 mod variables;
 mod words;
@@ -10,6 +12,7 @@ use std::path::Path;
 
 use clap::Args;
 
+use self::description::Description;
 use self::proposal::{About, Proposal, RouterWord};
 use super::{Session, Verb};
 use crate::decide::verdict::Verdict;
@@ -36,6 +39,9 @@ pub struct Init {
     /// [default: compose.yaml or docker-compose.yml in this folder, if there is one]
     #[arg(long, value_name = "FILE")]
     compose: Vec<String>,
+    /// Propose checks for what this OpenAPI description says: a file, or an address; JSON
+    #[arg(long, value_name = "FILE|URL")]
+    openapi: Option<String>,
     /// Propose blue-green behind this router
     #[arg(long, value_name = "KIND")]
     router: Option<RouterWord>,
@@ -49,6 +55,7 @@ Examples:
   waveoff init
   waveoff init --compose deploy/compose.yml
   waveoff init --router nginx
+  waveoff init --openapi https://shop.example.com/openapi.json
 
 ";
 
@@ -60,8 +67,15 @@ Examples:
                 .hint("nothing was written; --force overwrites")
                 .into());
         }
-        let proposal = self.proposal()?;
-        for (name, text) in contents(proposal.as_ref()) {
+        let description = self.openapi.as_deref().map(Description::read).transpose()?;
+        let compose = self.proposal()?;
+        let in_containers = compose.is_some();
+        let proposal = match (compose, description) {
+            (Some(compose), Some(description)) => Some(description.add_to(compose)),
+            (None, Some(description)) => Some(description.propose(FILES[0].1)),
+            (compose, None) => compose,
+        };
+        for (name, text) in contents(proposal.as_ref(), in_containers) {
             files::replace(name, text.as_bytes())
                 .map_err(|error| Fault::error(format!("cannot write {name}: {error}")))?;
             session.say(&format!("wrote {name}"));
@@ -150,14 +164,17 @@ fn read(file: &Path) -> anyhow::Result<String> {
 
 /// The files that are written. Containers are on a machine that remembers, and not on a hosted
 /// runner.
-fn contents(proposal: Option<&Proposal>) -> Vec<(&'static str, String)> {
-    let [config, workflow] = FILES.map(|(name, text)| (name, text.to_owned()));
-    let Some(proposal) = proposal else { return vec![config, workflow] };
+fn contents(proposal: Option<&Proposal>, in_containers: bool) -> Vec<(&'static str, String)> {
+    let [(name, text), workflow] = FILES.map(|(name, text)| (name, text.to_owned()));
+    let config = (name, proposal.map_or(text, |proposal| proposal.text.clone()));
+    if !in_containers {
+        return vec![config, workflow];
+    }
     let own =
         "runs-on: self-hosted # the machine with the containers, or one that reaches it by `host:`";
     let here = workflow.1.replace("runs-on: ubuntu-latest", own);
     let here = here.replace("      deployments: write # the ledger\n", "");
-    vec![(config.0, proposal.text.clone()), (workflow.0, here)]
+    vec![config, (workflow.0, here)]
 }
 
 #[cfg(test)]
@@ -175,10 +192,11 @@ mod tests {
     #[test]
     fn containers_are_deployed_by_a_runner_of_ones_own() {
         let proposal = Proposal { text: "version: 1\n".into(), to_do: Vec::new() };
-        let written = contents(Some(&proposal));
+        let written = contents(Some(&proposal), true);
         assert_eq!(written[0], ("waveoff.yml", proposal.text.clone()));
         assert!(written[1].1.contains("runs-on: self-hosted #"), "{}", written[1].1);
         assert!(!written[1].1.contains("deployments: write"), "{}", written[1].1);
-        assert_eq!(contents(None)[1].1, FILES[1].1);
+        assert_eq!(contents(None, false)[1].1, FILES[1].1);
+        assert_eq!(contents(Some(&proposal), false)[1].1, FILES[1].1);
     }
 }
