@@ -38,13 +38,13 @@ fn samples(text: &str) -> Vec<(String, String, f64)> {
 /// `name="value",…` with nothing but `\\`, `\"` and `\n` escaped.
 fn whole(mut labels: &str) {
     while !labels.is_empty() {
-        let (name, rest) = labels.split_once("=\"").expect(labels);
+        let (name, rest) = labels.split_once("=\"").unwrap();
         assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{labels}");
         let mut chars = rest.char_indices();
         let end = loop {
-            match chars.next().expect(labels) {
+            match chars.next().unwrap() {
                 (_, '\\') => {
-                    let (_, escaped) = chars.next().expect(labels);
+                    let (_, escaped) = chars.next().unwrap();
                     assert!("\\\"n".contains(escaped), "{labels}");
                 }
                 (at, '"') => break at,
