@@ -12,6 +12,7 @@
 
 mod entry;
 mod figures;
+mod many;
 mod memory;
 mod options;
 mod quick;
@@ -56,6 +57,7 @@ const PARTS: &[(&str, Part)] = &[
     ("once", quick::once),
     ("port", waiting::port),
     ("suite", quick::suite),
+    ("many", many::many),
     ("start", start::start),
     ("memory", memory::memory),
     ("size", sizes::sizes),

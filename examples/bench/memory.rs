@@ -96,7 +96,7 @@ pub(crate) fn memory(world: &World, _: &Options) -> Result<Vec<Row>, Problem> {
 }
 
 /// Bytes; none when nothing here can tell.
-fn peak(world: &World, command: &Command) -> Result<Option<Figures>, Problem> {
+pub(crate) fn peak(world: &World, command: &Command) -> Result<Option<Figures>, Problem> {
     if !Path::new(GNU_TIME).is_file() {
         return Ok(None);
     }

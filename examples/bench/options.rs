@@ -12,7 +12,7 @@ Usage: bench --programs FOLDER [--sizes FILE] [--json FILE] [--at-once N] [--rou
   --json FILE        write all figures there
   --at-once N        waiting programs at the same time [default: 16]
   --rounds N         rounds of waiting programs [default: 4]
-  PART               once, port, suite, start, memory, size [default: all]
+  PART               once, port, suite, many, start, memory, size [default: all]
 ";
 
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 mod build;
 mod command;
 mod container;
+mod crew;
 mod http;
 mod keeper;
 mod log;
@@ -17,7 +18,8 @@ mod unit;
 mod verify;
 
 pub use build::{Check, Surroundings, build};
-pub use run::{Purpose, Run, failed, run};
+pub use record::failed;
+pub use run::{Purpose, Run, run};
 pub use sides::{Asked, Asker, Question, digest, label, refuse_crossing};
 pub use verify::{Target, Verification, specs, verify};
 

@@ -8,7 +8,7 @@ use crate::decide::expect::Finding;
 use crate::decide::judge::Judgement;
 use crate::decide::observation::Observation;
 use crate::decide::state::State;
-use crate::decide::verdict::Verdict;
+use crate::decide::verdict::{Severity, Verdict};
 use crate::decide::wait::End;
 use crate::decide::words::shorten;
 use crate::report::mask::is_secret_name;
@@ -117,6 +117,12 @@ impl Record {
             last_response,
         }
     }
+}
+
+/// The critical checks that are not a pass.
+pub fn failed(checks: &[v1::Check]) -> Vec<&v1::Check> {
+    let decides = |c: &&v1::Check| c.severity == Severity::Critical && !c.verdict.is_pass();
+    checks.iter().filter(decides).collect()
 }
 
 /// Circuits by name; where one is named twice, what is worse for it.

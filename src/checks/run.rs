@@ -1,4 +1,4 @@
-//! The runner: a thread per check, one channel, one main thread that owns progress, cancellation
+//! The runner: a thread per check at a time, one channel, one main thread that owns progress, cancellation
 //! and the results.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::crew::{AT_ONCE, Crew};
 use super::order::provider;
 use super::progress::Progress;
 use super::record::{Record, Told, response};
@@ -23,8 +24,6 @@ use crate::host::room::Room;
 use crate::host::signals::Cancel;
 use crate::report::v1;
 
-/// Checks that run at the same time at most.
-const AT_ONCE: usize = 64;
 /// How long the main thread sleeps at most before it looks for a cancellation.
 const TICK: Duration = Duration::from_millis(50);
 /// How long what a failed check can tell besides is waited for.
@@ -132,7 +131,8 @@ struct State<'a> {
     shared: Shared,
     progress: Progress<'a>,
     waiting: BTreeSet<usize>,
-    /// Threads that have not come to their end.
+    crew: Crew,
+    /// Checks whose threads have not come to their end.
     running: usize,
     records: Vec<Record>,
     results: Vec<Option<v1::Check>>,
@@ -154,6 +154,7 @@ impl<'a> State<'a> {
             shared,
             progress,
             waiting: (0..checks.len()).collect(),
+            crew: Crew::default(),
             running: 0,
             records: checks.iter().map(|_| Record::default()).collect(),
             results: checks.iter().map(|_| None).collect(),
@@ -167,13 +168,17 @@ impl<'a> State<'a> {
 
     /// Starts every check whose needs are there, and ends those whose needs will never be.
     fn start_what_can(&mut self) {
-        for index in self.waiting.clone() {
+        let mut next = 0;
+        while let Some(index) = self.waiting.range(next..).next().copied() {
+            // Whoever comes to the end has them all looked at again.
+            if self.running >= AT_ONCE {
+                return;
+            }
+            next = index + 1;
             let check = &self.checks[index];
             let missing = check.needs.iter().find(|name| !self.variables.contains_key(*name));
             let Some(name) = missing else {
-                if self.running < AT_ONCE {
-                    self.start(index);
-                }
+                self.start(index);
                 continue;
             };
             let source = provider(self.checks, name);
@@ -195,9 +200,9 @@ impl<'a> State<'a> {
         let context =
             Context { version: self.shared.version.clone(), variables: self.variables.clone() };
         let shared = self.shared.clone();
-        let thread = std::thread::Builder::new().name("check".into());
-        match thread.spawn(move || watch(index, &check, policy, &context, &shared)) {
-            Ok(_) => self.running += 1,
+        let job = Box::new(move || watch(index, &check, policy, &context, &shared));
+        match self.crew.give(self.running, job) {
+            Ok(()) => self.running += 1,
             Err(error) => {
                 let reason = format!("cannot start a thread: {error}");
                 self.settle(index, &End { verdict: Verdict::Error, reason }, None);
@@ -388,10 +393,4 @@ fn gone(check: &Check, shared: &Shared) -> Option<String> {
         (None, None) => return None,
     };
     (!process::is_alive(process)).then(|| format!("process {} is gone", process.pid))
-}
-
-/// The verdicts of critical checks that are not a pass.
-pub fn failed(checks: &[v1::Check]) -> Vec<&v1::Check> {
-    let decides = |c: &&v1::Check| c.severity == Severity::Critical && !c.verdict.is_pass();
-    checks.iter().filter(decides).collect()
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::io::Write as _;
 
-use super::run::failed;
+use super::record::failed;
 use super::verify::{Target, Verification, here, specs};
 use super::{Surroundings, build};
 use crate::commands::Session;

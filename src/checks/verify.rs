@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::build::{Surroundings, build};
-use super::run::{Purpose, Run, failed, run};
+use super::record::failed;
+use super::run::{Purpose, Run, run};
 use super::sides::{self, label};
 use crate::commands::Session;
 use crate::config::{CheckSpec, Loaded, Place};

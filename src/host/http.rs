@@ -5,7 +5,7 @@ mod address;
 mod tests;
 
 use std::io::Read;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{Method, Uri};
@@ -31,7 +31,7 @@ const SMALL: u64 = 64 << 10;
 const BUFFER: usize = 16 << 10;
 
 /// Whom to trust.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Trust {
     /// PEM certificates to trust instead of the platform's.
     pub ca: Option<Vec<u8>>,
@@ -68,13 +68,23 @@ pub struct Client {
     besides: Option<Box<Self>>,
 }
 
+/// The clients that there are, by whom they trust: to read the platform's certificates takes
+/// longer than many requests.
+static CLIENTS: Mutex<Vec<(Trust, Client)>> = Mutex::new(Vec::new());
+
 impl Client {
-    /// Makes a client.
+    /// A client, the same one for the same trust.
     ///
     /// # Errors
     /// When the certificates cannot be read.
     pub fn new(trust: &Trust) -> Result<Self, String> {
-        Self::accepting(trust, "gzip")
+        let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, client)) = clients.iter().find(|(known, _)| known == trust) {
+            return Ok(client.clone());
+        }
+        let client = Self::accepting(trust, "gzip")?;
+        clients.push((trust.clone(), client.clone()));
+        Ok(client)
     }
 
     /// One that asks for answers in an encoding: `gzip`, or `identity` for bytes as they are.

@@ -69,3 +69,15 @@ fn d2_a_certificate_is_trusted_that_either_of_two_clients_trusts() {
     let (strange, _) = https();
     assert_eq!(ask(&both, &strange), Err(FailureKind::Tls));
 }
+
+#[test]
+fn p6_who_trusts_the_same_is_one_client() {
+    let (_, authority) = https();
+    let trust = Trust { ca: Some(authority), insecure: false };
+    let made = || {
+        Client::new(&trust).unwrap();
+        CLIENTS.lock().unwrap().iter().filter(|(known, _)| *known == trust).count()
+    };
+    assert_eq!((made(), made()), (1, 1));
+    assert_ne!(trust, Trust { insecure: true, ..trust.clone() });
+}
