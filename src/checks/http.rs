@@ -6,7 +6,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Attempt, Kind, Probe, Surroundings};
+use super::{Attempt, Kind, Probe, Surroundings, trust};
 use crate::config::CheckSpec;
 use crate::config::check::AuthSpec;
 use crate::config::values::Secret;
@@ -15,8 +15,7 @@ use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
 use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, names, render_json, render_lossy};
 use crate::decide::verdict::Severity;
-use crate::host::files;
-use crate::host::http::{Client, Request, Trust};
+use crate::host::http::{Client, Request};
 
 const KEYS: &[&str] = &[
     "method",
@@ -27,6 +26,8 @@ const KEYS: &[&str] = &[
     "redirects",
     "ca",
     "insecure",
+    "client-cert",
+    "client-key",
     "max-body",
     "health",
     "critical",
@@ -107,15 +108,8 @@ fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
         (None, None) => None,
     };
     let method = method(spec.method.as_deref(), body.is_some())?;
-    let ca = spec.ca.as_ref().map(files::read).transpose();
-    let ca = ca.map_err(|error| {
-        format!("ca: cannot read {}: {error}", spec.ca.as_deref().unwrap_or_default())
-    })?;
-    let insecure = spec.insecure.unwrap_or(false);
-    if insecure && ca.is_some() {
-        return Err("insecure and ca contradict each other; keep ca".into());
-    }
-    let client = Client::new(&Trust { ca, insecure }).map_err(|why| format!("ca: {why}"))?;
+    let trust = trust::read(spec)?;
+    let client = Client::new(&trust)?;
     let max_body = spec.max_body.unwrap_or(MAX_BODY);
     if max_body == 0 || max_body > MOST_BODY {
         return Err(format!("max-body is {max_body}; 1 to {MOST_BODY} bytes are possible"));
@@ -127,7 +121,7 @@ fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
         body,
         redirects: spec.redirects.unwrap_or(false),
         max_body: max_body as usize,
-        insecure,
+        insecure: trust.insecure,
         client,
     }))
 }

@@ -14,6 +14,7 @@ mod run;
 mod sides;
 mod system;
 mod tcp;
+mod trust;
 mod unit;
 mod verify;
 

@@ -103,6 +103,10 @@ keys! {
     ca ("ca"): String,
     /// Do not verify the certificate. A warning says so each time.
     insecure ("insecure"): bool,
+    /// A file of PEM certificates that says who we are, the own one first.
+    client_cert ("client-cert"): String,
+    /// The file of the PEM key of `client-cert`.
+    client_key ("client-key"): String,
     /// Read at most so many bytes of the body.
     max_body ("max-body"): u32,
     /// Read the body as a health document.

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clock::Moment;
-use super::http::{self, Client, Request, Trust};
+use super::http::{self, Client, Request};
 use super::signals::Cancel;
+use super::tls::Trust;
 use super::{archive, folders};
 use crate::config::values::Secret;
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use ureq::http::{Method, Uri};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
 use ureq::{Agent, Error, Proxy, config::Config, http};
@@ -20,6 +20,7 @@ use address::{join, leaves_tls};
 use super::clock::Moment;
 use super::room::Place;
 use super::tcp;
+use super::tls::{Tls, Trust, certificates};
 use crate::config::values::Secret;
 use crate::decide::observation::{FailureKind, HttpResponse, Observation, ProbeFailure};
 
@@ -29,15 +30,6 @@ const REDIRECTS: u32 = 10;
 const SMALL: u64 = 64 << 10;
 /// Bytes on their way from and to a socket.
 const BUFFER: usize = 16 << 10;
-
-/// Whom to trust.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Trust {
-    /// PEM certificates to trust instead of the platform's.
-    pub ca: Option<Vec<u8>>,
-    /// Verify nothing.
-    pub insecure: bool,
-}
 
 /// A request; everything in it may be sent again.
 #[derive(Debug, Clone)]
@@ -91,10 +83,13 @@ impl Client {
     pub(super) fn accepting(trust: &Trust, encoding: &str) -> Result<Self, String> {
         let roots = match &trust.ca {
             None => RootCerts::PlatformVerifier,
-            Some(pem) => RootCerts::Specific(Arc::new(certificates(pem)?)),
+            Some(pem) => RootCerts::Specific(Arc::new(owned(pem)?)),
         };
-        let tls =
-            TlsConfig::builder().root_certs(roots).disable_verification(trust.insecure).build();
+        let tls = TlsConfig::builder()
+            .root_certs(roots)
+            .disable_verification(trust.insecure)
+            .client_cert(identity(trust)?)
+            .build();
         let agent = |proxy: Option<Proxy>| {
             let config = Agent::config_builder()
                 .http_status_as_error(false)
@@ -318,22 +313,26 @@ pub(super) fn io_failure(error: &std::io::Error) -> Failed {
             return failure(inner);
         }
         let text = inner.to_string();
-        if text.contains("certificate") || text.contains("tls") || text.contains("handshake") {
+        let lower = text.to_lowercase();
+        if ["certificate", "tls", "handshake", "alert"].iter().any(|word| lower.contains(word)) {
             return (FailureKind::Tls, format!("TLS: {text}"));
         }
     }
     (tcp::kind_of(error), tcp::words(error))
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
-    let all: Vec<_> = parse_pem(pem)
-        .filter_map(|item| match item {
-            Ok(ureq::tls::PemItem::Certificate(certificate)) => Some(Ok(certificate)),
-            Ok(_) => None,
-            Err(error) => Some(Err(error.to_string())),
-        })
-        .collect::<Result<_, _>>()?;
-    if all.is_empty() { Err("there is no PEM certificate in it".into()) } else { Ok(all) }
+fn owned(pem: &[u8]) -> Result<Vec<Certificate<'static>>, String> {
+    let all = certificates(pem)?;
+    Ok(all.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect())
+}
+
+fn identity(trust: &Trust) -> Result<Option<ClientCert>, String> {
+    let Some(identity) = &trust.identity else { return Ok(None) };
+    // The library panics where the two do not belong to each other.
+    Tls::new(trust, &[])?;
+    let key = PrivateKey::from_pem(identity.key.expose().as_bytes());
+    let key = key.map_err(|_| "there is no PEM key in it")?;
+    Ok(Some(ClientCert::new_with_certs(&owned(&identity.chain)?, key)))
 }
 
 pub(super) fn is_loopback(host: &str) -> bool {

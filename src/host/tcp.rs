@@ -12,30 +12,41 @@ use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
 /// name is tried.
 pub fn connect(host: &str, port: u16, timeout: Duration) -> Observation {
     let started = Moment::now();
-    let failed = |kind, message: String| {
-        Observation::Failed(ProbeFailure { kind, message, elapsed: started.elapsed() })
-    };
-    let addresses = match resolve(host, port, timeout) {
-        Ok(addresses) => addresses,
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => {
-            return failed(FailureKind::Timeout, format!("resolving {host} took too long"));
+    match open(host, port, timeout) {
+        Ok((_, address)) => {
+            Observation::Connected { peer: address.to_string(), elapsed: started.elapsed() }
         }
-        Err(_) => return failed(FailureKind::NameNotFound, format!("{host} does not resolve")),
-    };
+        Err(failure) => Observation::Failed(failure),
+    }
+}
+
+/// A connection to `host:port`, and the address that accepted it; every address of the name is
+/// tried within `timeout`.
+///
+/// # Errors
+/// Why nobody accepted.
+pub fn open(
+    host: &str,
+    port: u16,
+    timeout: Duration,
+) -> Result<(TcpStream, SocketAddr), ProbeFailure> {
+    let started = Moment::now();
+    let failed = |kind, message: String| ProbeFailure { kind, message, elapsed: started.elapsed() };
+    let addresses = resolve(host, port, timeout).map_err(|error| match error.kind() {
+        io::ErrorKind::TimedOut => {
+            failed(FailureKind::Timeout, format!("resolving {host} took too long"))
+        }
+        _ => failed(FailureKind::NameNotFound, format!("{host} does not resolve")),
+    })?;
     let mut last = failed(FailureKind::NameNotFound, format!("{host} has no address"));
     for address in addresses {
         let left = timeout.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
         match TcpStream::connect_timeout(&address, left) {
-            Ok(_) => {
-                return Observation::Connected {
-                    peer: address.to_string(),
-                    elapsed: started.elapsed(),
-                };
-            }
+            Ok(stream) => return Ok((stream, address)),
             Err(error) => last = failed(kind_of(&error), words(&error)),
         }
     }
-    last
+    Err(last)
 }
 
 /// The addresses of a name. `localhost` is both loopback addresses whatever the hosts file says:

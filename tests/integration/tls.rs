@@ -4,35 +4,61 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 
 use crate::harness::{Program, Server, serve};
 
+/// An authority of its own, and whom it has certified.
+struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    certificate: Certificate,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = params.self_signed(&key).unwrap();
+        Self { issuer: Issuer::new(params, key), certificate }
+    }
+
+    fn certify(&self, name: &str) -> (Certificate, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap(), key)
+    }
+}
+
 /// A server with a certificate for `name` by an authority of its own, whose certificate is returned.
 fn https(name: &str) -> (u16, String) {
-    let authority_key = KeyPair::generate().unwrap();
-    let mut authority = CertificateParams::new(Vec::<String>::new()).unwrap();
-    authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&authority_key).unwrap();
-    let issuer = Issuer::new(authority, authority_key);
-    let key = KeyPair::generate().unwrap();
-    let certificate =
-        CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &issuer).unwrap();
+    let authority = Authority::new();
+    (certified(&authority, name, None), authority.certificate.pem())
+}
+
+/// A server with a certificate for `name`, which wants one of these of its clients.
+fn certified(authority: &Authority, name: &str, clients: Option<&Authority>) -> u16 {
+    let (certificate, key) = authority.certify(name);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![certificate.der().clone()],
-            PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-        )
         .unwrap();
+    let config = match clients {
+        None => config.with_no_client_auth(),
+        Some(clients) => {
+            let mut roots = RootCertStore::empty();
+            roots.add(clients.certificate.der().clone()).unwrap();
+            let wanted = WebPkiClientVerifier::builder_with_provider(roots.into(), provider);
+            config.with_client_cert_verifier(wanted.build().unwrap())
+        }
+    };
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
     let config = Arc::new(config);
-    let port = serve("127.0.0.1:0", move |stream| answer(stream, config.clone()));
-    (port, authority_certificate.pem())
+    serve("127.0.0.1:0", move |stream| answer(stream, config.clone()))
 }
 
 fn answer(stream: TcpStream, config: Arc<ServerConfig>) {
@@ -141,4 +167,41 @@ fn p6_proxies_come_from_the_environment_and_never_stand_before_the_loopback() {
     let own = Server::new(|_, _| (204, String::new(), String::new()));
     run(&own.url("/"), "60s", &[]).expect_code(0);
     assert_eq!((asked.lock().unwrap().len(), own.count()), (2, 1));
+}
+
+#[test]
+fn p8_a_client_says_who_it_is_to_a_server_that_asks() {
+    let (authority, clients) = (Authority::new(), Authority::new());
+    let port = certified(&authority, "localhost", Some(&clients));
+    let (certificate, key) = clients.certify("probe");
+    let (stranger, other) = Authority::new().certify("probe");
+    let run = |more: &str| {
+        let check = format!(
+            "version: 1\nchecks:\n  - url: https://localhost:{port}/\n    ca: ca.pem\n    attempts: 1\n{more}"
+        );
+        Program::new("smoke-test")
+            .file("ca.pem", &authority.certificate.pem())
+            .file("probe.pem", &certificate.pem())
+            .file("probe.key", &key.serialize_pem())
+            .file("stranger.pem", &stranger.pem())
+            .file("stranger.key", &other.serialize_pem())
+            .file("waveoff.yml", &check)
+            .run()
+    };
+    let with = |cert: &str, key: &str| format!("    client-cert: {cert}\n    client-key: {key}\n");
+    run(&with("probe.pem", "probe.key")).expect_code(0);
+    for nobody in [String::new(), with("stranger.pem", "stranger.key")] {
+        let ran = run(&nobody).expect_code(10);
+        assert!(ran.stdout.contains("TLS"), "{ran:?}");
+    }
+    for (wrong, why) in [
+        (with("probe.pem", "stranger.key"), "client-cert and client-key: "),
+        (with("probe.key", "probe.key"), "there is no PEM certificate in it"),
+        (with("probe.pem", "probe.pem"), "there is no PEM key in it"),
+        (with("probe.pem", "nowhere.key"), "client-key: cannot read nowhere.key"),
+        ("    client-cert: probe.pem\n".into(), "client-cert needs a client-key beside it"),
+    ] {
+        let ran = run(&wrong).expect_code(2);
+        assert!(ran.stderr.contains(why), "{why}: {ran:?}");
+    }
 }

@@ -13,8 +13,9 @@ use crate::decide::observation::Observation;
 use crate::decide::openapi;
 use crate::exit::Fault;
 use crate::host::files;
-use crate::host::http::{Client, Request, Trust};
+use crate::host::http::{Client, Request};
 use crate::host::room::Room;
+use crate::host::tls::Trust;
 
 /// How long a description may take.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -48,7 +48,7 @@ fn d2_a_certificate_is_trusted_that_either_of_two_clients_trusts() {
     let (own, own_authority) = https();
     let (other, other_authority) = https();
     let trusting =
-        |ca: &[u8]| Client::new(&Trust { ca: Some(ca.to_owned()), insecure: false }).unwrap();
+        |ca: &[u8]| Client::new(&Trust { ca: Some(ca.to_owned()), ..Trust::default() }).unwrap();
     let ask = |client: &Client, url: &str| {
         let request = Request {
             url: url.to_owned(),
@@ -73,7 +73,7 @@ fn d2_a_certificate_is_trusted_that_either_of_two_clients_trusts() {
 #[test]
 fn p6_who_trusts_the_same_is_one_client() {
     let (_, authority) = https();
-    let trust = Trust { ca: Some(authority), insecure: false };
+    let trust = Trust { ca: Some(authority), ..Trust::default() };
     let made = || {
         Client::new(&trust).unwrap();
         CLIENTS.lock().unwrap().iter().filter(|(known, _)| *known == trust).count()

@@ -14,8 +14,9 @@ use ureq::{Body, http};
 
 use super::clock::Moment;
 use super::files::Digester;
-use super::http::{Client, Request, Trust, origin};
+use super::http::{Client, Request, origin};
 use super::signals::Cancel;
+use super::tls::Trust;
 use crate::config::values::Secret;
 use crate::decide::image::logins::Login;
 use crate::decide::image::manifest::{ACCEPTED, Blob, is_digest};
@@ -81,7 +82,7 @@ impl Registry {
         let host = if name == DOCKER_HUB { "registry-1.docker.io" } else { name };
         let scheme = if is_plain(name, plain) { "http" } else { "https" };
         let roots = Roots::of(host)?;
-        let client = |ca| Client::accepting(&Trust { ca, insecure: false }, "identity");
+        let client = |ca| Client::accepting(&Trust { ca, ..Trust::default() }, "identity");
         // Its blobs and its tokens may be with somebody whom everybody trusts, as Docker does too.
         let client = match &roots {
             Some(roots) => client(Some(roots.pem.clone()))?.or(client(None)?),
