@@ -106,14 +106,14 @@ fn p6_a_hostile_description_stays_text() {
     let mut document = shop();
     document["info"]["title"] = "a\nnotify: [x]".into();
     document["servers"][0]["url"] = "https://a.test\nnotify: [x]".into();
-    let get = json!({ "get": { "responses": { "200": { "description": "" } } } });
+    let get = json!({ "get": { "security": [], "responses": { "200": { "description": "" } } } });
     for path in ["/a\n  - path: /b", "/${HOME}", "/a: {b", "/a # b", "/{{x}}"] {
         document["paths"][path] = get.clone();
     }
     document["components"]["securitySchemes"]["token"] =
         json!({ "type": "apiKey", "in": "header", "name": "X: y }" });
     document["paths"]["/status"] =
-        json!({ "get": { "responses": { "200 }]\nx: y": { "description": "" } } } });
+        json!({ "get": { "security": [], "responses": { "200 }]\nx: y": {} } } });
     let description = Description::of(&document, "a\nb.json", false);
     assert!(description.mistakes.is_some());
     let text = description.propose(TEMPLATE).text;
@@ -121,6 +121,7 @@ fn p6_a_hostile_description_stays_text() {
     let plain = |path: &str| !path.contains(['\n', '{', ' ', '$']);
     let checks = loaded.config.checks.unwrap().0;
     assert!(checks.iter().all(|check| check.value.path.as_deref().is_some_and(plain)), "{text}");
+    assert!(checks.iter().any(|check| check.value.path.as_deref() == Some("/status")), "{text}");
     assert!(text.contains("public: https://shop.example.com # where"), "{text}");
 }
 
