@@ -156,7 +156,14 @@ impl Expect {
                 return (finding(why, holds(self.holds(None, context))), clear);
             }
             Ok(Seen::Value(value, shown)) => {
-                finding(shown, holds(self.holds(Some(&value), context)))
+                let found = finding(shown, holds(self.holds(Some(&value), context)));
+                let told = |wanted: &Predicate| {
+                    wanted.rendered(&context.variables).tells(Some(&value)).is_some()
+                };
+                if !self.predicate().is_none_or(told) {
+                    return (found, false);
+                }
+                found
             }
         };
         // What is behind the end of what was read may say anything.

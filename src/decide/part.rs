@@ -88,7 +88,7 @@ fn metric(
             let sign = if *value > 0.0 { "+Inf" } else { "-Inf" };
             Ok(Seen::Value(json(*value), sign.into()))
         }
-        [_, _, ..] if compares => Err(format!(
+        [_, _, ..] if predicate.means_one() => Err(format!(
             "{} samples, {}, of which none is meant alone; choose one by its labels",
             found.len(),
             Value::from(values)

@@ -62,6 +62,10 @@ fn p6_one_sample_is_its_number_and_several_are_a_list() {
     let several = metric("hits", gt(5.0));
     assert!(several.found.starts_with("2 samples, [1027,0.5]"), "{}", several.found);
     assert_eq!(several.what, "prometheus hits");
+    // None of several is meant alone, whatever is asked of it.
+    for wanted in [equals(json!(0)), not(equals(json!(0))), not(gt(5.0))] {
+        assert_eq!(metric("hits", wanted).verdict, Fail);
+    }
 }
 
 #[test]

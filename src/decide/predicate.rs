@@ -76,26 +76,49 @@ pub enum JsonType {
 impl Predicate {
     /// Whether the condition holds for `value`; `None` is a value that is not there.
     pub fn holds(&self, value: Option<&Value>) -> bool {
-        if let Predicate::Exists(wanted) = self {
-            return value.is_some() == *wanted;
+        self.tells(value) == Some(true)
+    }
+
+    /// The same, or nothing where it cannot be told: what is no number is neither less than 3 nor not
+    /// less than 3 (Kleene's logic).
+    pub(super) fn tells(&self, value: Option<&Value>) -> Option<bool> {
+        match self {
+            Predicate::Exists(wanted) => Some(value.is_some() == *wanted),
+            Predicate::All(all) => {
+                // The least of no, unknown and yes.
+                let all = all.iter().map(|one| one.tells(value));
+                all.min_by_key(|told| rank(*told)).unwrap_or(Some(true))
+            }
+            Predicate::Any(any) => {
+                let any = any.iter().map(|one| one.tells(value));
+                any.max_by_key(|told| rank(*told)).unwrap_or(Some(false))
+            }
+            // An absent value meets nothing but its absence.
+            Predicate::Not(inner) if value.is_some() || matches!(**inner, Predicate::Exists(_)) => {
+                inner.tells(value).map(|told| !told)
+            }
+            _ => self.tells_of(value?),
         }
-        if let Predicate::All(all) = self {
-            return all.iter().all(|one| one.holds(value));
-        }
-        if let Predicate::Any(any) = self {
-            return any.iter().any(|one| one.holds(value));
-        }
-        if let Predicate::Not(inner) = self
-            && matches!(**inner, Predicate::Exists(_))
-        {
-            return !inner.holds(value);
-        }
-        value.is_some_and(|value| self.holds_for(value))
     }
 
     /// Whether a value that is not there answers it: whether it, or its opposite, holds of nothing.
     pub(super) fn is_clear_of_nothing(&self) -> bool {
         self.holds(None) || Predicate::Not(Box::new(self.clone())).holds(None)
+    }
+
+    /// Whether it means one value, and no list of them.
+    pub(super) fn means_one(&self) -> bool {
+        match self {
+            Predicate::Compare(..)
+            | Predicate::StartsWith(_)
+            | Predicate::EndsWith(_)
+            | Predicate::Matches(_) => true,
+            Predicate::Equals(wanted) => !wanted.is_array(),
+            Predicate::In(wanted) => !wanted.iter().all(Value::is_array),
+            Predicate::Not(inner) => inner.means_one(),
+            Predicate::Any(all) | Predicate::All(all) => all.iter().any(Predicate::means_one),
+            _ => false,
+        }
     }
 
     /// Whether a comparison of numbers is in it.
@@ -149,25 +172,27 @@ impl Predicate {
         }
     }
 
-    fn holds_for(&self, value: &Value) -> bool {
-        match self {
+    fn tells_of(&self, value: &Value) -> Option<bool> {
+        Some(match self {
             Predicate::Equals(wanted) => equal(value, wanted),
             Predicate::In(wanted) => wanted.iter().any(|wanted| equal(value, wanted)),
             Predicate::Contains(part) => contains(value, part),
             Predicate::StartsWith(start) => value.as_str().is_some_and(|v| v.starts_with(start)),
             Predicate::EndsWith(end) => value.as_str().is_some_and(|v| v.ends_with(end)),
             Predicate::Matches(regex) => value.as_str().is_some_and(|v| regex.is_match(v)),
-            Predicate::Compare(comparison, limit) => {
-                number(value).is_some_and(|v| comparison.holds(v, *limit))
-            }
-            Predicate::Count(inner) => {
-                count(value).is_some_and(|n| inner.holds(Some(&Value::from(n))))
-            }
+            Predicate::Compare(comparison, limit) => comparison.holds(number(value)?, *limit),
+            Predicate::Count(inner) => return inner.tells(Some(&Value::from(count(value)?))),
             Predicate::IsType(wanted) => wanted.is_type_of(value),
-            Predicate::Not(inner) => !inner.holds(Some(value)),
-            Predicate::Exists(_) | Predicate::All(_) | Predicate::Any(_) => self.holds(Some(value)),
-        }
+            Predicate::Not(_) | Predicate::Exists(_) | Predicate::All(_) | Predicate::Any(_) => {
+                return self.tells(Some(value));
+            }
+        })
     }
+}
+
+/// No, unknown, yes.
+fn rank(told: Option<bool>) -> u8 {
+    told.map_or(1, |told| u8::from(told) * 2)
 }
 
 impl Comparison {
@@ -303,6 +328,26 @@ mod tests {
         assert!(Predicate::Exists(false).holds(None));
         assert!(not(Predicate::Exists(true)).holds(None));
         assert!(!not(Predicate::Exists(false)).holds(None));
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_neither_less_nor_not_less() {
+        let not = |inner| Predicate::Not(Box::new(inner));
+        let above = || Predicate::Compare(Comparison::Gt, 100.0);
+        for value in [json!([5000, 5000]), json!("many"), json!(null)] {
+            assert_eq!(above().tells(Some(&value)), None, "{value}");
+            for wrong in [above(), not(above()), not(not(above()))] {
+                assert!(!wrong.holds(Some(&value)), "{wrong}: {value}");
+            }
+            // What is certain whatever the unknown is, is certain.
+            let all = Predicate::All(vec![above(), Predicate::Exists(false)]);
+            assert!(not(all).holds(Some(&value)) && !not(not(above())).holds(Some(&value)));
+            let any = Predicate::Any(vec![above(), Predicate::Exists(true)]);
+            assert!(any.holds(Some(&value)));
+        }
+        assert!(not(above()).holds(Some(&json!(3))));
+        let count = not(Predicate::Count(Box::new(equals(json!(2)))));
+        assert!(count.holds(Some(&json!([1]))) && !count.holds(Some(&json!(7))));
     }
 
     #[test]
