@@ -22,9 +22,12 @@ enum Open {
 /// Keys below which any JSON may stand, `null` too.
 const ANYTHING: [&str; 4] = ["json", "equals", "in", "contains"];
 
+/// Deeper than anything that is read.
+const DEEPEST: usize = 100;
+
 /// The key whose value stands at a place.
 pub(super) fn path_at(text: &str, at: (u64, u64)) -> Option<String> {
-    nodes(text).into_iter().find(|node| node.at == at).map(|node| node.path)
+    find(text, &|node| node.at == at).map(|node| node.path)
 }
 
 /// The first key, or element of a list, that has no value: its path and its place.
@@ -33,15 +36,16 @@ pub(super) fn without_value(text: &str) -> Option<(String, (u64, u64))> {
         let mut keys = path.split(['.', '[']);
         keys.any(|key| ANYTHING.contains(&key))
     };
-    let empty = nodes(text).into_iter().find(|node| node.is_empty && !free(&node.path));
+    let empty = find(text, &|node| node.is_empty && !free(&node.path));
     empty.map(|node| (node.path, node.at))
 }
 
-fn nodes(text: &str) -> Vec<Node> {
-    let (mut nodes, mut open) = (Vec::new(), Vec::<Open>::new());
+/// The first such value.
+fn find(text: &str, is_it: &dyn Fn(&Node) -> bool) -> Option<Node> {
+    let mut open = Vec::<Open>::new();
     for (event, span) in Parser::new_from_str(text).map_while(Result::ok) {
         let at = (span.start.line() as u64, span.start.col() as u64 + 1);
-        match event {
+        let node = match event {
             Event::Scalar(value, style, ..) => {
                 if let Some(Open::Map { key: key @ None, .. }) = open.last_mut() {
                     *key = Some(value.into_owned());
@@ -49,24 +53,34 @@ fn nodes(text: &str) -> Vec<Node> {
                 }
                 let nothing = matches!(&*value, "" | "~" | "null" | "Null" | "NULL");
                 let is_empty = nothing && style == ScalarStyle::Plain;
-                nodes.push(Node { path: take(&mut open), at, is_empty });
+                Node { path: take(&mut open), at, is_empty }
             }
-            Event::Alias(_) => drop(take(&mut open)),
-            Event::MappingStart(..) => {
+            Event::Alias(_) => {
+                take(&mut open);
+                continue;
+            }
+            Event::MappingStart(..) | Event::SequenceStart(..) => {
                 let path = take(&mut open);
-                nodes.push(Node { path: path.clone(), at, is_empty: false });
-                open.push(Open::Map { path, key: None });
+                open.push(match event {
+                    Event::MappingStart(..) => Open::Map { path: path.clone(), key: None },
+                    _ => Open::List { path: path.clone(), next: 0 },
+                });
+                if open.len() > DEEPEST {
+                    return None;
+                }
+                Node { path, at, is_empty: false }
             }
-            Event::SequenceStart(..) => {
-                let path = take(&mut open);
-                nodes.push(Node { path: path.clone(), at, is_empty: false });
-                open.push(Open::List { path, next: 0 });
+            Event::MappingEnd | Event::SequenceEnd => {
+                open.pop();
+                continue;
             }
-            Event::MappingEnd | Event::SequenceEnd => drop(open.pop()),
-            _ => {}
+            _ => continue,
+        };
+        if is_it(&node) {
+            return Some(node);
         }
     }
-    nodes
+    None
 }
 
 /// The path of the value that begins here.
@@ -102,6 +116,13 @@ mod tests {
             assert_eq!(path_at(text, at).as_deref(), Some(path), "{at:?}");
         }
         assert_eq!(path_at(text, (9, 9)), None);
+    }
+
+    #[test]
+    fn what_is_deeper_than_anything_costs_nothing() {
+        let text = "[".repeat(100_000);
+        assert_eq!(path_at(&text, (1, 60_000)), None);
+        assert_eq!(without_value(&text), None);
     }
 
     #[test]

@@ -92,8 +92,21 @@ fn p6_what_would_not_end_or_not_fit_is_refused() {
         bomb += &format!("a{level}: &a{level} [{inside}]\n");
     }
     let deep = format!("{}{}", "[".repeat(65), "]".repeat(65));
+    // Few values, of which each is long; lists that are deep only by what aliases mean; anchors around
+    // anchors, each of which keeps all that is in it.
+    let long = format!("a: &a {}\nb: [{}]\n", "x".repeat(100_000), vec!["*a"; 1000].join(", "));
+    let mut deeper = "a0: &a0 [x]\n".to_owned();
+    for level in 1..5 {
+        let (open, close) = ("[".repeat(20), "]".repeat(20));
+        deeper += &format!("a{level}: &a{level} {open}*a{}{close}\n", level - 1);
+    }
+    let around: String = (0..20).map(|level| format!("&n{level} [")).collect();
+    let around = format!("{around}{}{}", vec!["x"; 20_000].join(", "), "]".repeat(20));
     for (text, words) in [
         (&*bomb, "more than 250,000 values"),
+        (&long, "more than 250,000 values"),
+        (&deeper, "too deep"),
+        (&around, "more than 250,000 values"),
         (&deep, "too deep"),
         ("a: &a [*a]\n", "within what it means"),
         ("a: *b\n", "1:4: "),

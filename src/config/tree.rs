@@ -14,6 +14,10 @@ pub(super) type Spot = (u64, u64);
 const MOST: usize = 250_000;
 /// So deep lists and maps may stand in each other.
 const DEEPEST: usize = 64;
+/// So many bytes of a text count as one more value.
+const HEAVY: usize = 64;
+const TOO_MANY: &str = "the file has more than 250,000 values";
+const TOO_DEEP: &str = "this stands too deep; 64 lists and maps may be around it";
 
 /// A value and its place.
 #[derive(Debug, Clone)]
@@ -22,8 +26,10 @@ pub(super) struct Node {
     pub at: Spot,
     /// What it is.
     pub kind: Kind,
-    /// How many values it is, with those in it.
+    /// How many values it is, with those in it; a long text counts as several.
     weight: usize,
+    /// How many lists and maps stand in each other in it.
+    depth: usize,
 }
 
 /// What a value is.
@@ -79,6 +85,7 @@ struct Open {
     at: Spot,
     anchor: usize,
     weight: usize,
+    depth: usize,
     inside: Inside,
 }
 
@@ -93,6 +100,8 @@ struct Reading {
     open: Vec<Open>,
     /// What aliases mean, by the numbers of their anchors.
     anchors: BTreeMap<usize, Node>,
+    /// The weight of all of them.
+    anchored: usize,
     root: Option<Node>,
 }
 
@@ -126,8 +135,9 @@ impl Reading {
             }
             Event::Scalar(text, style, anchor, tag) => {
                 let is_plain = is_plain(style, tag.as_deref(), at)?;
+                let weight = 1 + text.len() / HEAVY;
                 let kind = Kind::Scalar { text: text.into_owned(), is_plain };
-                self.close(Node { at, kind, weight: 1 }, anchor)
+                self.close(Node { at, kind, weight, depth: 0 }, anchor)
             }
             Event::SequenceStart(_, anchor, tag) => {
                 is_plain(ScalarStyle::Plain, tag.as_deref(), at)?;
@@ -144,7 +154,8 @@ impl Reading {
                     Inside::List(list) => Kind::List(list),
                     Inside::Map { pairs, .. } => Kind::Map(merged(pairs)?),
                 };
-                self.close(Node { at: open.at, kind, weight: open.weight }, open.anchor)
+                let Open { at, weight, depth, anchor, .. } = open;
+                self.close(Node { at, kind, weight, depth }, anchor)
             }
             Event::Alias(anchor) => {
                 let within = "the alias stands within what it means";
@@ -158,27 +169,34 @@ impl Reading {
 
     fn begin(&mut self, at: Spot, anchor: usize, inside: Inside) -> Result<(), Wrong> {
         if self.open.len() == DEEPEST {
-            return Err(Wrong::says(
-                at,
-                "this stands too deep; 64 lists and maps may be around it",
-            ));
+            return Err(Wrong::says(at, TOO_DEEP));
         }
-        self.open.push(Open { at, anchor, weight: 1, inside });
+        self.open.push(Open { at, anchor, weight: 1, depth: 1, inside });
         Ok(())
     }
 
     /// A value is complete: it goes where it belongs.
     fn close(&mut self, node: Node, anchor: usize) -> Result<(), Wrong> {
         if anchor != 0 {
+            // What is kept for aliases counts, whether they come or not.
+            self.anchored += node.weight;
+            if self.anchored > MOST {
+                return Err(Wrong::says(node.at, TOO_MANY));
+            }
             self.anchors.insert(anchor, node.clone());
         }
+        let around = self.open.len();
         let Some(open) = self.open.last_mut() else {
             self.root = Some(node);
             return Ok(());
         };
         open.weight += node.weight;
+        open.depth = open.depth.max(node.depth + 1);
         if open.weight > MOST {
-            return Err(Wrong::says(node.at, "the file has more than 250,000 values"));
+            return Err(Wrong::says(node.at, TOO_MANY));
+        }
+        if around + node.depth > DEEPEST {
+            return Err(Wrong::says(node.at, TOO_DEEP));
         }
         match &mut open.inside {
             Inside::List(list) => list.push(node),

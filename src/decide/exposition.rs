@@ -167,6 +167,9 @@ fn figures_of(text: &str) -> Result<f64, String> {
     value.parse().map_err(|_| format!("has the value {value:?}, which is no number"))
 }
 
+/// Labels of one sample; nobody means more.
+const MOST_LABELS: usize = 256;
+
 /// Labels with their values, and the text behind them.
 type Labels<'a> = (Vec<(&'a str, String)>, &'a str);
 
@@ -183,6 +186,9 @@ fn labels(text: &str) -> Result<Labels<'_>, String> {
         let name = rest[..at].trim_end_matches([' ', '\t']);
         if !is_name(name, false) {
             return Err(format!("has {name:?} where a label's name belongs"));
+        }
+        if labels.len() == MOST_LABELS {
+            return Err(format!("has more than {MOST_LABELS} labels"));
         }
         if labels.iter().any(|(known, _)| *known == name) {
             return Err(format!("has the label {name} twice"));

@@ -13,6 +13,8 @@ use serde_json::Value;
 const TOLD: usize = 3;
 /// References that lead to references.
 const LONGEST: usize = 20;
+/// Bytes of a reference; longer ones lead nowhere.
+const LONGEST_REFERENCE: usize = 4096;
 /// The methods of a path, as its keys.
 pub const METHODS: [&str; 8] =
     ["get", "put", "post", "delete", "options", "head", "patch", "trace"];
@@ -65,6 +67,10 @@ pub fn resolve<'a>(document: &'a Value, value: &'a Value) -> Option<&'a Value> {
 
 /// The place in the document that `#/components/…` names.
 fn target<'a>(document: &'a Value, reference: &str) -> Option<&'a Value> {
+    // It is read again wherever it stands.
+    if reference.len() > LONGEST_REFERENCE {
+        return None;
+    }
     document.pointer(&percent_decoded(reference.strip_prefix('#')?)?)
 }
 

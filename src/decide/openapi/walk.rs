@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::decide::words::shorten;
+
 use super::{METHODS, escaped, resolve, target, templates};
 
 /// Where a parameter stands.
@@ -11,7 +13,9 @@ const PLACES: [&str; 4] = ["query", "header", "path", "cookie"];
 /// Keys with values that are anybody's own.
 const FREE: [&str; 5] = ["example", "examples", "default", "enum", "const"];
 /// Mistakes that are kept.
-const MOST: usize = 1000;
+const MOST: usize = 50;
+/// Characters of a place that are shown.
+const SHOWN: usize = 200;
 
 /// All mistakes of a document, each with its place; `is_old` says that it follows 3.0.
 pub(super) fn mistakes(document: &Value, is_old: bool) -> Vec<String> {
@@ -40,7 +44,8 @@ impl<'a> Walk<'a> {
     fn wrong(&mut self, place: &str, what: impl AsRef<str>) {
         if self.mistakes.len() < MOST {
             let place = if place.is_empty() { "the document" } else { place };
-            self.mistakes.push(format!("{place}: {}", what.as_ref()));
+            let (place, what) = (shorten(place, SHOWN), shorten(what.as_ref(), SHOWN));
+            self.mistakes.push(format!("{place}: {what}"));
         }
     }
 
@@ -124,9 +129,14 @@ impl<'a> Walk<'a> {
             self.wrong(&place, "a name stands in it twice");
         }
         // Two templates that differ in names alone are the same path.
-        let bare = names
-            .iter()
-            .fold(path.to_owned(), |bare, name| bare.replace(&format!("{{{name}}}"), "{}"));
+        let mut bare = String::with_capacity(path.len());
+        let mut rest = path;
+        while let Some((before, behind)) = rest.split_once('{') {
+            bare.push_str(before);
+            bare.push_str("{}");
+            rest = behind.split_once('}').map_or("", |(_, behind)| behind);
+        }
+        bare.push_str(rest);
         if !self.paths.insert(bare) {
             self.wrong(&place, "is the same path as one before it, but for names in braces");
         }
