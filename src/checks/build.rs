@@ -1,6 +1,7 @@
 //! From a check as it is written to one that can run.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{KINDS, Kind, Probe};
@@ -14,6 +15,7 @@ use crate::decide::judge::Judge;
 use crate::decide::verdict::Severity;
 use crate::decide::wait::{Mode, Policy};
 use crate::exit::Fault;
+use crate::host::http::Clients;
 use crate::host::process::Started;
 
 /// Keys of every check; the others belong to its kind.
@@ -60,6 +62,8 @@ pub struct Surroundings {
     pub expected_version: Option<String>,
     /// The process that should be serving; when it is gone, waiting cannot help.
     pub process: Option<Started>,
+    /// The clients of these checks.
+    pub clients: Arc<Clients>,
 }
 
 /// A check that can run.

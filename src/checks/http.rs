@@ -15,7 +15,7 @@ use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
 use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, names, render_json, render_lossy};
 use crate::decide::verdict::Severity;
-use crate::host::http::{Client, Request};
+use crate::host::http::{Client, Clients, Request};
 
 const KEYS: &[&str] = &[
     "method",
@@ -83,8 +83,8 @@ impl Body {
     }
 }
 
-fn from_url(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
-    build(spec, spec.url.as_deref().unwrap_or_default().trim())
+fn from_url(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
+    build(spec, spec.url.as_deref().unwrap_or_default().trim(), &surroundings.clients)
 }
 
 fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
@@ -96,10 +96,10 @@ fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Pr
         "a path needs to know where the service is; write `public: https://…` at the top, give \
          --base-url, or write a whole `url`",
     )?;
-    build(spec, &format!("{}{path}", base.trim_end_matches('/')))
+    build(spec, &format!("{}{path}", base.trim_end_matches('/')), &surroundings.clients)
 }
 
-fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
+fn build(spec: &CheckSpec, url: &str, clients: &Clients) -> Result<Box<dyn Probe>, String> {
     check_url(url)?;
     let body = match (&spec.body, &spec.json) {
         (Some(_), Some(_)) => return Err("body and json stand side by side; keep one".into()),
@@ -109,7 +109,7 @@ fn build(spec: &CheckSpec, url: &str) -> Result<Box<dyn Probe>, String> {
     };
     let method = method(spec.method.as_deref(), body.is_some())?;
     let trust = trust::read(spec)?;
-    let client = Client::new(&trust)?;
+    let client = clients.trusting(&trust)?;
     let max_body = spec.max_body.unwrap_or(MAX_BODY);
     if max_body == 0 || max_body > MOST_BODY {
         return Err(format!("max-body is {max_body}; 1 to {MOST_BODY} bytes are possible"));

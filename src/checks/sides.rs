@@ -183,6 +183,7 @@ pub fn refuse_crossing(loaded: &Loaded) -> anyhow::Result<()> {
         base_url: Some("http://localhost".into()),
         expected_version: Some("any".into()),
         process: None,
+        ..Surroundings::default()
     };
     let checks = build(&specs, &surroundings)?;
     let all = || checks.iter().zip(specs.iter().map(|(_, spec)| spec.side()));

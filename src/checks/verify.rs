@@ -71,6 +71,7 @@ pub(super) fn here(
         base_url: target.base_url.clone().or_else(|| loaded.config.public.clone()),
         expected_version: target.expected_version.clone(),
         process: target.process,
+        ..Surroundings::default()
     };
     let mut specs = specs(loaded);
     if let Some(only) = &target.only {

@@ -220,6 +220,7 @@ impl Site {
             base_url: self.parts.base_url(&self.parts.view()),
             expected_version: Some(release.version.clone()),
             process: None,
+            ..Surroundings::default()
         };
         let specs = checks::specs(&self.loaded);
         let decides = |check: &checks::Check| check.severity == Severity::Critical;

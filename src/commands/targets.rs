@@ -166,6 +166,7 @@ impl CommonArgs {
             base_url: self.base_url.clone().or(public),
             expected_version: self.expect_version.clone(),
             process,
+            ..Surroundings::default()
         };
         let checks = build(&specs, &surroundings)?;
         Ok(Suite {

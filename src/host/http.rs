@@ -60,23 +60,34 @@ pub struct Client {
     besides: Option<Box<Self>>,
 }
 
-/// The clients that there are, by whom they trust: to read the platform's certificates takes
-/// longer than many requests.
-static CLIENTS: Mutex<Vec<(Trust, Client)>> = Mutex::new(Vec::new());
+/// Clients by whom they trust: to read the platform's certificates takes longer than many requests.
+/// Not kept for long, since a session that is resumed shows no certificate.
+#[derive(Debug, Default)]
+pub struct Clients(Mutex<Vec<(Trust, Client)>>);
 
-impl Client {
+impl Clients {
     /// A client, the same one for the same trust.
     ///
     /// # Errors
     /// When the certificates cannot be read.
-    pub fn new(trust: &Trust) -> Result<Self, String> {
-        let mut clients = CLIENTS.lock().unwrap_or_else(PoisonError::into_inner);
+    pub fn trusting(&self, trust: &Trust) -> Result<Client, String> {
+        let mut clients = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, client)) = clients.iter().find(|(known, _)| known == trust) {
             return Ok(client.clone());
         }
-        let client = Self::accepting(trust, "gzip")?;
+        let client = Client::new(trust)?;
         clients.push((trust.clone(), client.clone()));
         Ok(client)
+    }
+}
+
+impl Client {
+    /// Makes a client.
+    ///
+    /// # Errors
+    /// When the certificates cannot be read.
+    pub fn new(trust: &Trust) -> Result<Self, String> {
+        Self::accepting(trust, "gzip")
     }
 
     /// One that asks for answers in an encoding: `gzip`, or `identity` for bytes as they are.

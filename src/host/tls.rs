@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject as _;
@@ -73,6 +74,8 @@ impl Tls {
                 builder.with_client_auth_cert(chain, key).map_err(wrong)?
             }
         };
+        // A session that is resumed shows no certificate, which may have become another one.
+        config.resumption = Resumption::disabled();
         config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(Self { config: Arc::new(config) })
     }
