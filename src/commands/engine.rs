@@ -19,7 +19,6 @@ use crate::config::{self, Loaded};
 use crate::decide::history::Release;
 use crate::decide::journal::Begun;
 use crate::decide::plan::Direction;
-use crate::decide::staleness;
 use crate::decide::verdict::Verdict;
 use crate::deploy::commands::Commands;
 use crate::deploy::lock::{self, Claim, Held};
@@ -271,7 +270,7 @@ fn work(
         run: run.id.clone(),
         doing: commission.task.doing(),
         by: commission.by.clone(),
-        deadline: within.min(staleness::DEADLINE),
+        deadline: setup::patience(&site.spec),
     };
     let limit = Duration::from_millis(commission.queue_ms);
     let Site { scope, state, .. } = &site;

@@ -251,7 +251,9 @@ pub(super) fn retire(engine: &Engine<'_>) -> anyhow::Result<()> {
         let active = parts.active(&commands).map_err(|trouble| Fault::error(trouble.reason))?;
         if active == Some(slot) {
             // It got the traffic back past us: whoever serves is not kept, but needed.
-            slots::serves(scope, state, slot).map_err(Fault::error)?;
+            if let Err(why) = slots::serves(scope, state, slot) {
+                engine.session.say(&format!("          | {why}"));
+            }
             continue;
         }
         if active.is_none() {

@@ -226,7 +226,7 @@ fn proof(loaded: &Loaded) -> Result<(), Mistake> {
 }
 
 /// Whether a check expects the version that is deployed, and not a fixed one.
-fn tells_version(check: &CheckSpec) -> bool {
+pub(crate) fn tells_version(check: &CheckSpec) -> bool {
     let mut all = check.expect.iter().flat_map(|list| &list.0);
     all.any(|expect| matches!(expect, ExpectSpec::Version(own) if own.equals.is_none()))
 }

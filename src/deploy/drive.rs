@@ -135,7 +135,8 @@ impl Drive<'_> {
                     if walk.ends_traces(&Entry::Intent(place)) {
                         self.witness(&mut walk);
                     }
-                    if place.part != Part::Forward {
+                    // A rollback by hand goes its whole way forward.
+                    if place.part != Part::Forward || walk.transaction.begun().way != Way::Deploy {
                         reserve::free(&self.hands.run);
                     }
                     self.announce(&walk.transaction, place);
@@ -218,8 +219,10 @@ impl Drive<'_> {
     /// Adds an event to the ledger; tells whether it goes on.
     fn record(&mut self, walk: &mut Walk, event: Event) -> bool {
         if matches!(event, Event::Failed { .. }) && walk.mutated {
-            // What failed must not stay live for the sake of evidence that will still be there.
-            if !walk.transaction.first_back().is_some_and(Act::leaves_traces) {
+            // What failed must not stay live for the sake of evidence that will still be there. What
+            // others deployed is taken back as by hand.
+            let own = walk.transaction.begun().way == Way::Deploy;
+            if own && !walk.transaction.first_back().is_some_and(Act::leaves_traces) {
                 self.witness(walk);
             }
             reserve::free(&self.hands.run);
@@ -364,7 +367,7 @@ impl Walk {
     /// Whether an entry says that something is done which leaves little of what is taken back.
     fn ends_traces(&self, entry: &Entry) -> bool {
         let Entry::Intent(place) = entry else { return false };
-        let by_hand = self.transaction.begun().way == Way::Rollback;
+        let by_hand = self.transaction.begun().way != Way::Deploy;
         let back = by_hand || matches!(place.part, Part::Undo | Part::Restored);
         back && self.transaction.act(*place).is_some_and(|act| !act.leaves_traces())
     }

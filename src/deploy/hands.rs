@@ -68,7 +68,11 @@ impl Hands<'_> {
     /// Why it could not be done, or what is not well, in one line.
     pub fn perform(&mut self, act: &Act, back: bool) -> Done {
         match act {
-            Act::SaveTag { file, tag } => save_tag(file, tag.as_deref()),
+            Act::SaveTag { file, tag } => match save_tag(file, tag.as_deref()) {
+                // What is back is back, whatever a file says.
+                Err(why) if back => Ok(why),
+                done => done,
+            },
             Act::Migrate { release, .. } => self.migrate(release),
             Act::Restore { release, schema } => self.restore(release, schema.as_deref()),
             Act::Place { component, slot, release, over, direction } => {

@@ -6,6 +6,7 @@ use super::parts::Parts;
 use super::state::{Scope, State};
 use crate::config::transaction::{StrategySpec, TransactionSpec};
 use crate::config::values::Period;
+use crate::decide::staleness::DEADLINE;
 use crate::decide::strategy::{BlueGreen, Migration, Rolling, Setup, Strategy};
 
 /// The limit of one deployment.
@@ -96,6 +97,21 @@ pub fn tag_file(spec: &TransactionSpec, scope: &Scope, state: &State) -> String 
 /// The limit of one deployment.
 pub fn deploy_within(spec: &TransactionSpec) -> Duration {
     spec.deploy_within.map_or(DEPLOY_WITHIN, |within| within.0)
+}
+
+/// How long a run may write nothing down before it is called stale: as long as the longest step that
+/// somebody has declared, and at least the usual time.
+pub fn patience(spec: &TransactionSpec) -> Duration {
+    let strategy = match &spec.strategy {
+        Some(StrategySpec::Rolling(rolling)) => vec![rolling.watch, rolling.settle],
+        Some(StrategySpec::BlueGreen(slots)) => {
+            vec![slots.health_check_timeout, slots.traffic_switch_delay, slots.watch, slots.drain]
+        }
+        None => Vec::new(),
+    };
+    let migrate = spec.migrate.as_ref().and_then(|migrate| migrate.timeout);
+    let declared = strategy.into_iter().chain([migrate]).flatten().map(|period| period.0);
+    declared.fold(DEADLINE, Duration::max).min(deploy_within(spec))
 }
 
 #[cfg(test)]

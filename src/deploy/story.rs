@@ -14,19 +14,21 @@ pub struct Story<'a> {
     pub session: &'a Session,
     /// The steps so far.
     pub steps: Vec<Step>,
-    /// How long it had gone on when this run began: others told its beginning.
-    before: Duration,
+    /// How long it had gone on when this run began, in milliseconds: others told its beginning. Below
+    /// zero when this run had waited for longer than that.
+    before_ms: i64,
 }
 
 impl<'a> Story<'a> {
     /// Begins.
     pub fn new(session: &'a Session) -> Self {
-        Self { session, steps: Vec::new(), before: Duration::ZERO }
+        Self { session, steps: Vec::new(), before_ms: 0 }
     }
 
     /// Goes on with a story that others began so long ago, and told so far.
     pub fn go_on(&mut self, began: Duration, steps: Vec<Step>) {
-        self.before = began.saturating_sub(self.session.elapsed());
+        let millis = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        self.before_ms = millis(began).saturating_sub(millis(self.session.elapsed()));
         self.steps.splice(0..0, steps);
     }
 
@@ -46,7 +48,7 @@ impl<'a> Story<'a> {
             name: name.into(),
             detail,
             verdict,
-            from_ms: (self.before + from).as_millis() as u64,
+            from_ms: (from.as_millis() as u64).saturating_add_signed(self.before_ms),
             duration_ms: took.as_millis() as u64,
         });
     }

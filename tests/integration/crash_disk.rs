@@ -79,6 +79,25 @@ fn t064_a_disk_that_is_full_already_is_noticed_before_anything_is_touched() {
     assert_eq!(shop.proven(), "v3");
 }
 
+#[test]
+fn r5_a_rollback_by_hand_has_the_room_that_was_set_aside_for_it() {
+    let shop = Shop::rolling(Platform::Command);
+    let state = shop.folder().join("state");
+    let Some(_disk) = Small::at(&state) else { return };
+    for version in ["v1", "v3"] {
+        shop.deploy(version).run().expect_code(0);
+    }
+    // As much is left as is set aside, and a little for its beginning: evidence takes the rest.
+    let told = Command::new("df").args(["--output=avail", "-B1"]).arg(&state).output().unwrap();
+    let told = String::from_utf8(told.stdout).unwrap();
+    let left: usize = told.lines().last().unwrap().trim().parse().unwrap();
+    std::fs::write(state.join("full"), vec![1; left - (256 << 10) - (40 << 10)]).unwrap();
+    let ran = shop.waveoff(&["rollback"]).run().expect_code(0);
+    assert_eq!(shop.answers(shop.public).as_deref(), Some("v1"), "{ran:?}");
+    std::fs::remove_file(state.join("full")).unwrap();
+    assert_eq!(shop.proven(), "v1");
+}
+
 /// A deployment of v3 over v1 that was killed with its caller in the middle.
 fn interrupted() -> (Shop, PathBuf) {
     let shop = Shop::rolling(Platform::Command);
