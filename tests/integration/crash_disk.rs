@@ -91,7 +91,7 @@ fn r5_a_rollback_by_hand_has_the_room_that_was_set_aside_for_it() {
     let told = Command::new("df").args(["--output=avail", "-B1"]).arg(&state).output().unwrap();
     let told = String::from_utf8(told.stdout).unwrap();
     let left: usize = told.lines().last().unwrap().trim().parse().unwrap();
-    std::fs::write(state.join("full"), vec![1; left - (256 << 10) - (40 << 10)]).unwrap();
+    std::fs::write(state.join("full"), vec![1; left - (256 << 10) - (24 << 10)]).unwrap();
     let ran = shop.waveoff(&["rollback"]).run().expect_code(0);
     assert_eq!(shop.answers(shop.public).as_deref(), Some("v1"), "{ran:?}");
     std::fs::remove_file(state.join("full")).unwrap();
