@@ -23,6 +23,7 @@ install_part() {
     actionlint) from_go github.com/rhysd/actionlint/cmd/actionlint@v1.7.12 ;;
     zizmor) from_python zizmor==1.32.0 zizmor ;;
     check-jsonschema) from_python check-jsonschema==0.39.0 check-jsonschema ;;
+    grpc-health) in_python grpcio==1.85.1 grpcio-health-checking==1.85.1 ;;
     wait-on) program_from_npm wait-on@9.5.1 wait-on ;;
     hurl) from_cargo_hurl 8.0.1 ;;
     shellcheck | busybox | dash | git | curl | jq | time | strace | sudo) from_system "$1" ;;
@@ -79,6 +80,7 @@ have() {
     podman) have_program podman && [ -n "$(find /usr/lib/podman /usr/libexec/podman -name netavark 2>/dev/null)" ] ;;
     registry) have_program docker-registry ;;
     postgres) [ -n "$(find "$tools/unpacked/usr/lib/postgresql" -name psql 2>/dev/null)" ] ;;
+    grpc-health) [ -n "$(find "$tools/python/lib" -type d -name grpc_health 2>/dev/null)" ] ;;
     redis) [ -x "$tools/unpacked/usr/bin/redis-check-rdb" ] && [ -x "$tools/unpacked/usr/bin/redis-cli" ] ;;
     *) have_program "$1" ;;
   esac
@@ -107,14 +109,18 @@ from_go() {
   [ $# -eq 1 ] || { mv -f "$gobin"/* "$tools/bin/$2" && rmdir "$gobin"; }
 }
 
-# from_python PACKAGE PROGRAM: in an environment of its own, and only PROGRAM is taken from it.
-from_python() {
+# in_python PACKAGE…: in an environment of its own.
+in_python() {
   if [ ! -x "$tools/python/bin/pip" ]; then
     python3 -m venv "$tools/python" ||
       { from_system python3-venv && python3 -m venv "$tools/python"; } || return 1
   fi
-  "$tools/python/bin/pip" install --quiet --disable-pip-version-check "$1" &&
-    ln -sf "$tools/python/bin/$2" "$tools/bin/$2"
+  "$tools/python/bin/pip" install --quiet --disable-pip-version-check "$@"
+}
+
+# from_python PACKAGE PROGRAM: only PROGRAM is taken from there.
+from_python() {
+  in_python "$1" && ln -sf "$tools/python/bin/$2" "$tools/bin/$2"
 }
 
 # from_npm PACKAGE VERSION FILE: one file of a package; the whole would be a hundred times as much.

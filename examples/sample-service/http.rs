@@ -10,6 +10,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) authorization: String,
+    /// The key of a client that wants a WebSocket.
+    pub(crate) websocket_key: Option<String>,
     pub(crate) body: Vec<u8>,
     pub(crate) keep_alive: bool,
 }
@@ -32,6 +34,7 @@ pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
         path: path.to_owned(),
         query: query.to_owned(),
         authorization: String::new(),
+        websocket_key: None,
         body: Vec::new(),
         keep_alive: protocol == "HTTP/1.1",
     };
@@ -50,6 +53,7 @@ pub(crate) fn read(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
         match name.to_ascii_lowercase().as_str() {
             "content-length" => length = value.parse().map_err(|_| bad("not a length"))?,
             "transfer-encoding" => return Err(bad("only bodies with a Content-Length")),
+            "sec-websocket-key" => request.websocket_key = Some(value.to_owned()),
             "authorization" => request.authorization = value.to_owned(),
             "connection" => request.keep_alive = !value.eq_ignore_ascii_case("close"),
             _ => {}

@@ -19,6 +19,7 @@ mod http;
 mod options;
 mod others;
 mod service;
+mod streams;
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr, TcpListener};

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::documents::{self, Metrics};
 use crate::faults::{Fault, Faults};
 use crate::http::{self, Request, Response};
+use crate::streams;
 
 pub(crate) struct Service {
     version: String,
@@ -66,6 +67,18 @@ impl Service {
                     return;
                 }
             };
+            // These go on until the client leaves, and are nobody's last answer.
+            match (request.path.as_str(), &request.websocket_key) {
+                ("/echo", Some(key)) => {
+                    let _ = streams::echo(&mut input, &mut stream, key);
+                    return;
+                }
+                ("/events", _) if request.method == "GET" => {
+                    let _ = streams::events(&mut stream, &self.version);
+                    return;
+                }
+                _ => {}
+            }
             self.unanswered.fetch_add(1, Ordering::SeqCst);
             let answered = self.exchange(&request, &mut stream);
             self.unanswered.fetch_sub(1, Ordering::SeqCst);

@@ -100,7 +100,7 @@ fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Pr
 }
 
 fn build(spec: &CheckSpec, url: &str, clients: &Clients) -> Result<Box<dyn Probe>, String> {
-    check_url(url)?;
+    check_url(url, ["http", "https"])?;
     let body = match (&spec.body, &spec.json) {
         (Some(_), Some(_)) => return Err("body and json stand side by side; keep one".into()),
         (Some(text), None) => Some(Body::Text(Template::new(text))),
@@ -126,14 +126,18 @@ fn build(spec: &CheckSpec, url: &str, clients: &Clients) -> Result<Box<dyn Probe
     }))
 }
 
-fn check_url(url: &str) -> Result<(), String> {
+/// Whether it is an address with one of two schemes; what will be filled in is taken for good.
+pub(super) fn check_url(url: &str, [plain, secure]: [&str; 2]) -> Result<(), String> {
     let wrong = |why: &str| Err(format!("`{}` {why}", without_credentials(url)));
     let rest = match url.split_once("://") {
-        Some(("http" | "https", rest)) => rest,
+        Some((scheme, rest)) if scheme == plain || scheme == secure => rest,
         Some((scheme, _)) if !scheme.contains('/') => {
-            return wrong("is neither http:// nor https://");
+            return wrong(&format!("is neither {plain}:// nor {secure}://"));
         }
-        _ => return wrong("is not a URL; write http://host/path or https://host/path"),
+        _ => {
+            let like = format!("write {plain}://host/path or {secure}://host/path");
+            return wrong(&format!("is not a URL; {like}"));
+        }
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
@@ -190,7 +194,8 @@ fn method(given: Option<&str>, has_body: bool) -> Result<String, String> {
     Ok(upper)
 }
 
-fn headers(spec: &CheckSpec) -> Result<Vec<(String, Template)>, String> {
+/// The headers of a check, with its credentials.
+pub(super) fn headers(spec: &CheckSpec) -> Result<Vec<(String, Template)>, String> {
     let mut headers = Vec::new();
     for (name, value) in spec.headers.iter().flatten() {
         let valid = !name.is_empty()
@@ -228,6 +233,15 @@ fn headers(spec: &CheckSpec) -> Result<Vec<(String, Template)>, String> {
     Ok(headers)
 }
 
+/// Nothing was asked, since nothing has captured what was to be filled in.
+pub(super) fn not_captured(name: &str) -> Observation {
+    Observation::Failed(ProbeFailure {
+        kind: FailureKind::NotAsked,
+        message: format!("nothing has captured {{{{{name}}}}}"),
+        elapsed: Duration::ZERO,
+    })
+}
+
 impl Probe for Http {
     fn kind(&self) -> &'static str {
         "http"
@@ -241,11 +255,7 @@ impl Probe for Http {
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
         match self.request(attempt) {
             Ok(request) => self.client.send(&request, attempt.place),
-            Err(name) => Observation::Failed(ProbeFailure {
-                kind: FailureKind::NotAsked,
-                message: format!("nothing has captured {{{{{name}}}}}"),
-                elapsed: Duration::ZERO,
-            }),
+            Err(name) => not_captured(&name),
         }
     }
 
@@ -292,7 +302,7 @@ mod tests {
     #[test]
     fn an_address_must_be_one_and_have_no_credentials() {
         for good in ["http://a", "https://a:1/x?y=1", "http://[::1]:8080/", "http://h/{{id}}"] {
-            assert_eq!(check_url(good), Ok(()), "{good}");
+            assert_eq!(check_url(good, ["http", "https"]), Ok(()), "{good}");
         }
         for bad in [
             "",
@@ -304,9 +314,9 @@ mod tests {
             "http://[::1",
             "http://a:99999999",
         ] {
-            assert!(check_url(bad).is_err(), "{bad}");
+            assert!(check_url(bad, ["http", "https"]).is_err(), "{bad}");
         }
-        let why = check_url("https://me:hunter2@a.test/").unwrap_err();
+        let why = check_url("https://me:hunter2@a.test/", ["http", "https"]).unwrap_err();
         assert!(why.contains("auth") && !why.contains("hunter2"), "{why}");
     }
 

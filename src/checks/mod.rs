@@ -4,6 +4,7 @@ mod build;
 mod command;
 mod container;
 mod crew;
+mod grpc;
 mod http;
 mod keeper;
 mod log;
@@ -12,11 +13,13 @@ mod progress;
 mod record;
 mod run;
 mod sides;
+mod sse;
 mod system;
 mod tcp;
 mod trust;
 mod unit;
 mod verify;
+mod websocket;
 
 pub use build::{Check, Surroundings, build};
 pub use record::failed;
@@ -54,6 +57,9 @@ pub static KINDS: &[&Kind] = &[
     &http::URL,
     &http::PATH,
     &tcp::TCP,
+    &websocket::WEBSOCKET,
+    &sse::SSE,
+    &grpc::GRPC,
     &command::COMMAND,
     &container::CONTAINER,
     &unit::UNIT,

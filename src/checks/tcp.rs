@@ -35,17 +35,18 @@ pub(crate) fn parse(text: &str) -> Result<(String, u16), String> {
     Ok((host.into(), port))
 }
 
+/// `host:port`, as [`parse`] reads it.
+pub(super) fn show(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
 impl Probe for Tcp {
     fn kind(&self) -> &'static str {
         "tcp"
     }
 
     fn target(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
-        }
+        show(&self.host, self.port)
     }
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {

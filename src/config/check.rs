@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::expectation::{CaptureSpec, ExpectSpec};
 use super::forms::HealthSpec;
+use super::protocols::{GrpcSpec, SseSpec, WebsocketSpec};
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
 use super::watched::{ContainerSpec, LogSpec, UnitSpec};
 use crate::decide::verdict::Severity;
@@ -13,8 +14,8 @@ use crate::decide::verdict::Severity;
 /// Declares the keys of a check once: the struct, and which of its keys a file has set.
 macro_rules! keys {
     ($($(#[$meta:meta])* $field:ident ($key:literal): $type:ty,)*) => {
-        /// A check: exactly one of `url`, `path`, `tcp`, `command`, `container`, `unit`, `log`,
-        /// `disk`, `memory`, `load` says what to look at.
+        /// A check: exactly one of `url`, `path`, `tcp`, `websocket`, `sse`, `grpc`,
+        /// `command`, `container`, `unit`, `log`, `disk`, `memory`, `load` says what to look at.
         #[derive(Debug, Clone, Default, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
@@ -44,6 +45,12 @@ keys! {
     path ("path"): String,
     /// A `host:port` that must accept a connection.
     tcp ("tcp"): String,
+    /// A WebSocket that must answer a ping.
+    websocket ("websocket"): WebsocketSpec,
+    /// An event stream that must tell an event.
+    sse ("sse"): SseSpec,
+    /// A gRPC server whose health service must say `SERVING`.
+    grpc ("grpc"): GrpcSpec,
     /// A program that must exit with 0.
     command ("command"): Argv,
     /// Containers, as Docker or Podman tells.
@@ -59,7 +66,7 @@ keys! {
     /// The load average of the last minute.
     load ("load"): LoadSpec,
 
-    /// With `host`, where it is asked from: `host` or `caller`; if absent, the caller for `url`, the host for all else.
+    /// With `host`, where it is asked from: `host` or `caller`; if absent, the caller for `url`, `websocket` and `sse`, the host for all else.
     from ("from"): Side,
     /// How long to wait for it, from the start; a check that has it is waited for by `deploy`.
     within ("within"): Period,
@@ -136,7 +143,8 @@ pub enum Side {
 impl CheckSpec {
     /// Where it is asked from: an address as the public sees it, and all else where it is.
     pub fn side(&self) -> Side {
-        let usual = if self.url.is_some() { Side::Caller } else { Side::Host };
+        let is_public = self.url.is_some() || self.websocket.is_some() || self.sse.is_some();
+        let usual = if is_public { Side::Caller } else { Side::Host };
         self.from.unwrap_or(usual)
     }
 }

@@ -12,6 +12,7 @@ mod keys;
 pub mod parts;
 pub mod pipeline;
 pub mod preflight;
+pub mod protocols;
 mod reader;
 mod scalar;
 #[cfg(test)]

@@ -48,6 +48,7 @@ pub mod transaction;
 pub mod units;
 pub mod verdict;
 pub mod wait;
+pub mod wire;
 pub mod words;
 
 #[cfg(test)]

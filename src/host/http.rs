@@ -1,6 +1,7 @@
 //! HTTP: one request, one bounded answer.
 
 mod address;
+mod events;
 #[cfg(test)]
 mod tests;
 

@@ -96,6 +96,16 @@ impl Line {
         (version.map(|name| name.replace('_', ".")), protocol.map(text))
     }
 
+    /// From now on it has at most so much time left.
+    pub fn hurry(&mut self, left: Duration) {
+        let timed = match &mut self.stream {
+            Stream::Plain(timed) => timed,
+            Stream::Secure(stream) => &mut stream.sock,
+            Stream::Gone => return,
+        };
+        timed.limit = timed.limit.min(timed.started.elapsed() + left);
+    }
+
     /// How long it has been there.
     pub fn elapsed(&self) -> Duration {
         self.started().map_or(Duration::ZERO, Moment::elapsed)

@@ -68,13 +68,14 @@ fn init_reads_the_compose_file_that_is_named_and_writes_nothing_when_it_cannot()
 }
 
 /// The sample service on a port that the kernel chose, until it is dropped.
-struct Sample {
+/// The sample service on a port of this machine, until the test ends.
+pub(crate) struct Sample {
     child: Child,
-    base: String,
+    pub(crate) base: String,
 }
 
 impl Sample {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let mut child = Command::new(sample_service())
             .args(["--port", "0", "--bind", "127.0.0.1"])
             .stdout(Stdio::piped())

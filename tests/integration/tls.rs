@@ -12,13 +12,13 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use crate::harness::{Program, Server, serve};
 
 /// An authority of its own, and whom it has certified.
-struct Authority {
+pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     certificate: Certificate,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -26,7 +26,12 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), certificate }
     }
 
-    fn certify(&self, name: &str) -> (Certificate, KeyPair) {
+    /// Its own certificate.
+    pub(crate) fn pem(&self) -> String {
+        self.certificate.pem()
+    }
+
+    pub(crate) fn certify(&self, name: &str) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         (params.signed_by(&key, &self.issuer).unwrap(), key)
@@ -41,6 +46,16 @@ fn https(name: &str) -> (u16, String) {
 
 /// A server with a certificate for `name`, which wants one of these of its clients.
 fn certified(authority: &Authority, name: &str, clients: Option<&Authority>) -> u16 {
+    let config = settings(authority, name, clients);
+    serve("127.0.0.1:0", move |stream| answer(stream, config.clone()))
+}
+
+/// The settings of a server with a certificate for `name`.
+pub(crate) fn settings(
+    authority: &Authority,
+    name: &str,
+    clients: Option<&Authority>,
+) -> Arc<ServerConfig> {
     let (certificate, key) = authority.certify(name);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider.clone())
@@ -57,8 +72,7 @@ fn certified(authority: &Authority, name: &str, clients: Option<&Authority>) -> 
     };
     let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
     let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-    let config = Arc::new(config);
-    serve("127.0.0.1:0", move |stream| answer(stream, config.clone()))
+    Arc::new(config)
 }
 
 fn answer(stream: TcpStream, config: Arc<ServerConfig>) {
