@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::burst::Burst;
 use super::{KINDS, Kind, Probe};
 use crate::config::expectation::{ExpectSpec, captures};
 use crate::config::values::NonEmpty;
@@ -26,8 +27,11 @@ const COMMON: &[&str] = &[
     "within",
     "interval",
     "timeout",
+    "tags",
     "passes",
     "failures",
+    "repeat",
+    "concurrency",
     "start-period",
     "attempts",
     "pid-file",
@@ -80,6 +84,10 @@ pub struct Check {
     pub needs: BTreeSet<String>,
     /// Where the process id stands of the process that it depends on.
     pub pid_file: Option<String>,
+    /// How often one attempt asks.
+    pub(super) burst: Burst,
+    /// Words by which it is chosen.
+    pub tags: Vec<String>,
     spec: CheckSpec,
 }
 
@@ -184,6 +192,9 @@ fn at(place: &Place, index: usize, spec: &CheckSpec, why: &str) -> Fault {
 }
 
 fn one(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Check, String> {
+    if spec.each.is_some() {
+        return Err("each and path stand side by side; keep one of them".into());
+    }
     let kind = kind_of(spec)?;
     for key in spec.present() {
         let known = key == kind.key || COMMON.contains(&key) || kind.keys.contains(&key);
@@ -204,6 +215,8 @@ fn one(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Check, String> {
         severity: spec.severity.unwrap_or(kind.severity),
         needs,
         pid_file: spec.pid_file.clone(),
+        burst: Burst::of(spec)?,
+        tags: spec.tags.clone().map(|tags| tags.0).unwrap_or_default(),
         probe,
         judge,
         spec: spec.clone(),

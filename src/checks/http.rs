@@ -6,22 +6,26 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::warm_up::{self, WarmUp};
 use super::{Attempt, Kind, Probe, Surroundings, trust};
 use crate::config::CheckSpec;
-use crate::config::check::AuthSpec;
+use crate::config::check::{AuthSpec, WarmUpSpec};
 use crate::config::values::Secret;
 use crate::decide::expect::Expect;
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure};
 use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, names, render_json, render_lossy};
 use crate::decide::verdict::Severity;
-use crate::host::http::{Client, Clients, Request};
+use crate::host::files;
+use crate::host::http::{Client, Request};
 
 const KEYS: &[&str] = &[
     "method",
     "headers",
     "body",
+    "body-file",
     "json",
+    "warm-up",
     "auth",
     "redirects",
     "ca",
@@ -55,12 +59,15 @@ struct Http {
     max_body: usize,
     insecure: bool,
     client: Client,
+    warm_up: Option<WarmUp>,
 }
 
 /// What is sent. A captured value cannot change the structure of JSON.
 enum Body {
     Text(Template),
     Json(serde_json::Value),
+    /// Of a file that is no text.
+    Bytes(Vec<u8>),
 }
 
 impl Body {
@@ -68,6 +75,7 @@ impl Body {
         match self {
             Body::Text(text) => text.names(),
             Body::Json(json) => names(&json.to_string()),
+            Body::Bytes(_) => Vec::new(),
         }
     }
 
@@ -76,15 +84,15 @@ impl Body {
             return Err(missing);
         }
         Ok(match self {
-            Body::Text(text) => render_lossy(text.source(), variables),
-            Body::Json(json) => render_json(json, variables).to_string(),
-        }
-        .into_bytes())
+            Body::Text(text) => render_lossy(text.source(), variables).into_bytes(),
+            Body::Json(json) => render_json(json, variables).to_string().into_bytes(),
+            Body::Bytes(bytes) => bytes.clone(),
+        })
     }
 }
 
 fn from_url(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
-    build(spec, spec.url.as_deref().unwrap_or_default().trim(), &surroundings.clients)
+    build(spec, spec.url.as_deref().unwrap_or_default().trim(), surroundings)
 }
 
 fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
@@ -96,20 +104,19 @@ fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Pr
         "a path needs to know where the service is; write `public: https://…` at the top, give \
          --base-url, or write a whole `url`",
     )?;
-    build(spec, &format!("{}{path}", base.trim_end_matches('/')), &surroundings.clients)
+    build(spec, &format!("{}{path}", base.trim_end_matches('/')), surroundings)
 }
 
-fn build(spec: &CheckSpec, url: &str, clients: &Clients) -> Result<Box<dyn Probe>, String> {
+fn build(
+    spec: &CheckSpec,
+    url: &str,
+    surroundings: &Surroundings,
+) -> Result<Box<dyn Probe>, String> {
     check_url(url, ["http", "https"])?;
-    let body = match (&spec.body, &spec.json) {
-        (Some(_), Some(_)) => return Err("body and json stand side by side; keep one".into()),
-        (Some(text), None) => Some(Body::Text(Template::new(text))),
-        (None, Some(json)) => Some(Body::Json(json.clone())),
-        (None, None) => None,
-    };
+    let body = body(spec)?;
     let method = method(spec.method.as_deref(), body.is_some())?;
     let trust = trust::read(spec)?;
-    let client = clients.trusting(&trust)?;
+    let client = surroundings.clients.trusting(&trust)?;
     let max_body = spec.max_body.unwrap_or(MAX_BODY);
     if max_body == 0 || max_body > MOST_BODY {
         return Err(format!("max-body is {max_body}; 1 to {MOST_BODY} bytes are possible"));
@@ -123,7 +130,39 @@ fn build(spec: &CheckSpec, url: &str, clients: &Clients) -> Result<Box<dyn Probe
         max_body: max_body as usize,
         insecure: trust.insecure,
         client,
+        warm_up: spec.warm_up.as_ref().map(|own| warm_up(spec, own, surroundings)).transpose()?,
     }))
+}
+
+fn body(spec: &CheckSpec) -> Result<Option<Body>, String> {
+    let given = [spec.body.is_some(), spec.json.is_some(), spec.body_file.is_some()];
+    if given.iter().filter(|given| **given).count() > 1 {
+        return Err("of body, json and body-file several stand side by side; keep one".into());
+    }
+    if let Some(file) = &spec.body_file {
+        let bytes = files::read(file);
+        let bytes = bytes.map_err(|error| format!("body-file: cannot read {file}: {error}"))?;
+        return Ok(Some(match String::from_utf8(bytes) {
+            Ok(text) => Body::Text(Template::new(text)),
+            Err(error) => Body::Bytes(error.into_bytes()),
+        }));
+    }
+    let text = spec.body.as_ref().map(|text| Body::Text(Template::new(text)));
+    Ok(text.or_else(|| spec.json.clone().map(Body::Json)))
+}
+
+fn warm_up(
+    spec: &CheckSpec,
+    own: &WarmUpSpec,
+    surroundings: &Surroundings,
+) -> Result<WarmUp, String> {
+    let spec = warm_up::as_check(spec, own);
+    let probe = match (&own.url, &own.path) {
+        (Some(_), None) => from_url(&spec, surroundings),
+        (None, Some(_)) => from_path(&spec, surroundings),
+        _ => Err("one of path and url says where it is sent".into()),
+    };
+    probe.map(WarmUp::new).map_err(|why| format!("warm-up: {why}"))
 }
 
 /// Whether it is an address with one of two schemes; what will be filled in is taken for good.
@@ -253,7 +292,12 @@ impl Probe for Http {
     }
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
-        match self.request(attempt) {
+        let warmed = self.warm_up.as_ref().map_or(Ok(Duration::ZERO), |first| first.send(attempt));
+        let timeout = match warmed {
+            Ok(took) => attempt.timeout.saturating_sub(took),
+            Err(failure) => return Observation::Failed(failure),
+        };
+        match self.request(&Attempt { timeout, ..*attempt }) {
             Ok(request) => self.client.send(&request, attempt.place),
             Err(name) => not_captured(&name),
         }
@@ -269,7 +313,8 @@ impl Probe for Http {
     fn names(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|(_, value)| value);
         let heads = std::iter::once(&self.url).chain(headers).flat_map(Template::names);
-        heads.chain(self.body.iter().flat_map(Body::names)).collect()
+        let before = self.warm_up.iter().flat_map(WarmUp::names);
+        heads.chain(self.body.iter().flat_map(Body::names)).chain(before).collect()
     }
 
     fn warning(&self) -> Option<String> {

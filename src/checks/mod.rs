@@ -1,6 +1,8 @@
 //! One file per kind of check, the table of kinds, and the runner that schedules them.
 
 mod build;
+mod burst;
+mod choose;
 mod command;
 mod container;
 mod crew;
@@ -19,9 +21,11 @@ mod tcp;
 mod trust;
 mod unit;
 mod verify;
+mod warm_up;
 mod websocket;
 
 pub use build::{Check, Surroundings, build};
+pub use choose::choose;
 pub use record::failed;
 pub use run::{Purpose, Run, run};
 pub use sides::{Asked, Asker, Question, digest, label, refuse_crossing};

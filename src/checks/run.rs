@@ -314,8 +314,7 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                 let place = shared.room.place();
                 let (variables, cancel) = (&context.variables, &shared.cancel);
                 let attempt = Attempt { timeout, variables, cancel, place: &place };
-                let observation = check.probe.look(&attempt);
-                let mut judgement = check.judge.judge(&observation, context);
+                let (observation, mut judgement) = check.look(&attempt, context, &shared.room);
                 let terminal = gone(check, shared).map(Terminal::Gone);
                 if let (Some(Terminal::Gone(why)), false) = (&terminal, judgement.verdict.is_pass())
                 {

@@ -123,9 +123,9 @@ pub(super) fn here(
 pub fn specs(loaded: &Loaded) -> Vec<(Place, CheckSpec)> {
     let checks = loaded.config.checks.iter().flat_map(|list| &list.0);
     checks
-        .map(|check| {
+        .flat_map(|check| {
             let place = Place { file: loaded.file.clone(), line: check.line };
-            (place, check.value.clone())
+            check.value.expanded().into_iter().map(move |spec| (place.clone(), spec))
         })
         .collect()
 }

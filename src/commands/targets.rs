@@ -109,6 +109,12 @@ pub(super) struct CommonArgs {
     /// The pause between attempts, for all checks
     #[arg(long, value_name = "DURATION")]
     interval: Option<Period>,
+    /// Only the checks with these names or tags, with commas [repeatable]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Not the checks with these names or tags, with commas [repeatable]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    skip: Vec<String>,
     /// The limit of one attempt, for all checks
     #[arg(long, value_name = "DURATION")]
     timeout: Option<Period>,
@@ -168,9 +174,9 @@ impl CommonArgs {
             process,
             ..Surroundings::default()
         };
-        let checks = build(&specs, &surroundings)?;
+        let checks = build(&specs, &surroundings)?.into_iter().map(std::sync::Arc::new).collect();
         Ok(Suite {
-            checks: checks.into_iter().map(std::sync::Arc::new).collect(),
+            checks: checks::choose(checks, &self.only, &self.skip)?,
             loaded,
             expected_version: self.expect_version.clone(),
             process,

@@ -43,6 +43,8 @@ keys! {
     url ("url"): String,
     /// A path on the service that is being deployed, or below `public`.
     path ("path"): String,
+    /// Several paths, each of them as a check of its own: in place of `path`, or behind `url`.
+    each ("each"): NonEmpty<String>,
     /// A `host:port` that must accept a connection.
     tcp ("tcp"): String,
     /// A WebSocket that must answer a ping.
@@ -66,6 +68,8 @@ keys! {
     /// The load average of the last minute.
     load ("load"): LoadSpec,
 
+    /// Words by which `--only` and `--skip` choose it.
+    tags ("tags"): NonEmpty<String>,
     /// With `host`, where it is asked from: `host` or `caller`; if absent, the caller for `url`, `websocket` and `sse`, the host for all else.
     from ("from"): Side,
     /// How long to wait for it, from the start; a check that has it is waited for by `deploy`.
@@ -78,6 +82,10 @@ keys! {
     passes ("passes"): u32,
     /// Consecutive failures that decide, when supervising.
     failures ("failures"): u32,
+    /// How often one attempt asks; all answers must pass. 1 if absent.
+    repeat ("repeat"): u32,
+    /// How many of `repeat` are asked at once; 1 if absent.
+    concurrency ("concurrency"): u32,
     /// The time in which failures do not count.
     start_period ("start-period"): Period,
     /// Tries of a smoke check.
@@ -100,6 +108,8 @@ keys! {
     headers ("headers"): BTreeMap<String, Secret>,
     /// The body, sent again on each attempt.
     body ("body"): String,
+    /// A file with the body, read when the checks are.
+    body_file ("body-file"): String,
     /// The body as JSON; sets the content type.
     json ("json"): serde_json::Value,
     /// Credentials, never sent to another host on a redirect.
@@ -116,6 +126,9 @@ keys! {
     client_key ("client-key"): String,
     /// Read at most so many bytes of the body.
     max_body ("max-body"): u32,
+    /// A request that is sent before the first attempt, and again until it is answered: what is loaded by
+    /// the first use is not ready before it.
+    warm_up ("warm-up"): WarmUpSpec,
     /// Read the body as a health document.
     health ("health"): HealthSpec,
     /// Services that must be in the health document and healthy.
@@ -147,6 +160,25 @@ impl CheckSpec {
         let usual = if is_public { Side::Caller } else { Side::Host };
         self.from.unwrap_or(usual)
     }
+}
+
+/// A request that is sent before.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(deny_unknown_fields)]
+pub struct WarmUpSpec {
+    /// An address.
+    pub url: Option<String>,
+    /// A path on the service.
+    pub path: Option<String>,
+    /// The method; GET, or POST with a body.
+    pub method: Option<String>,
+    /// HTTP headers; those of the check if absent.
+    pub headers: Option<BTreeMap<String, Secret>>,
+    /// The body.
+    pub body: Option<String>,
+    /// The body as JSON.
+    pub json: Option<serde_json::Value>,
 }
 
 /// Credentials.

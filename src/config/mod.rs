@@ -3,6 +3,7 @@
 pub mod artifact;
 pub mod check;
 pub mod compose;
+mod each;
 pub mod exchange;
 pub mod expectation;
 mod file;

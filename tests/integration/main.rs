@@ -69,6 +69,7 @@ mod large;
 mod load;
 mod lock;
 mod manager;
+mod many;
 mod metrics;
 mod notify;
 mod oci;

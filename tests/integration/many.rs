@@ -1,0 +1,154 @@
+//! One entry for several checks, several questions for one attempt, and a choice among checks.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use crate::harness::{Program, Ran, Server};
+
+fn suite(server: &Server, checks: &str, arguments: &[&str]) -> Ran {
+    Program::new("smoke-test")
+        .file("waveoff.yml", &format!("version: 1\npublic: ${{BASE}}\nchecks:\n{checks}"))
+        .file("body.txt", "order of {{name}}")
+        .env("BASE", server.url("").trim_end_matches('/'))
+        .args(["--attempts", "1", "--timeout", "5s", "--json"])
+        .args(arguments)
+        .run()
+}
+
+/// The names of the checks with their verdicts.
+fn told(ran: &Ran) -> Vec<String> {
+    let report = ran.report();
+    let checks = report["checks"].as_array().unwrap().iter();
+    checks.map(|check| format!("{} {}", check["name"], check["verdict"]).replace('"', "")).collect()
+}
+
+fn answer(status: u16, body: &str) -> (u16, String, String) {
+    (status, "Content-Type: text/plain\r\n".into(), body.into())
+}
+
+#[test]
+fn p6_each_path_is_asked_and_told_by_itself() {
+    let server = Server::new(|request, _| match request.path() {
+        "/b" => answer(500, "no"),
+        _ => answer(200, "yes"),
+    });
+    let checks = "  - each: [/a, /b]\n  - { name: pages, each: [/c], tags: [x] }\n";
+    let ran = suite(&server, checks, &[]).expect_code(10);
+    assert_eq!(told(&ran), ["/a pass", "/b fail", "pages: /c pass"]);
+    let ran = suite(&server, "  - { path: /a, each: [/b] }\n", &[]).expect_code(2);
+    assert!(ran.stderr.contains("each and path stand side by side"), "{ran:?}");
+    let ran = suite(&server, "  - each: []\n", &[]).expect_code(2);
+    assert!(ran.stderr.contains("the list is empty"), "{ran:?}");
+}
+
+#[test]
+fn p12_checks_are_chosen_by_name_or_tag_with_what_they_need() {
+    let server = Server::new(|_, _| answer(200, "secret"));
+    let checks = "  - { name: login, path: /login, tags: [shop], capture: { token: { body: true, secret: true } } }
+  - { name: orders, path: /orders, headers: { Authorization: \"{{token}}\" } }
+  - { name: pages, each: [/a, /b], tags: [pages, slow] }
+";
+    let chosen = |arguments: &[&str]| told(&suite(&server, checks, arguments).expect_code(0));
+    assert_eq!(chosen(&["--only", "pages"]), ["pages: /a pass", "pages: /b pass"]);
+    assert_eq!(chosen(&["--only", "orders"]), ["login pass", "orders pass"], "with its token");
+    assert_eq!(chosen(&["--skip", "slow,orders"]), ["login pass"]);
+    assert_eq!(chosen(&["--only", "pages", "--skip", "pages: /a"]), ["pages: /b pass"]);
+    for (arguments, words) in [
+        (["--only", "page"], "did you mean `pages`?"),
+        (["--skip", "nothing-like-it"], "no check has that name or tag"),
+        (["--skip", "shop,orders,slow"], "leave no check"),
+    ] {
+        let ran = suite(&server, checks, &arguments).expect_code(2);
+        assert!(ran.stderr.contains(words), "{arguments:?}: {ran:?}");
+    }
+}
+
+#[test]
+fn p6_twenty_at_once_all_answer_or_it_is_no_pass() {
+    // Nobody is answered before twenty have asked.
+    let waiting = Arc::new(AtomicUsize::new(0));
+    let server = Server::new(move |request, _| {
+        let mine = waiting.fetch_add(1, Ordering::SeqCst);
+        let started = std::time::Instant::now();
+        while waiting.load(Ordering::SeqCst) < 20 && started.elapsed() < Duration::from_secs(4) {
+            std::thread::yield_now();
+        }
+        match request.path() {
+            "/shaky" if mine.is_multiple_of(5) => answer(503, "busy"),
+            _ => answer(200, "yes"),
+        }
+    });
+    let ran = suite(&server, "  - { path: /, repeat: 20, concurrency: 20 }\n", &[]).expect_code(0);
+    assert!(ran.stdout.contains("20 of 20 passed"), "{ran:?}");
+    let shaky = "  - { path: /shaky, repeat: 20, concurrency: 4 }\n";
+    let ran = suite(&server, shaky, &[]).expect_code(10);
+    assert!(ran.stdout.contains("16 of 20 passed; status is 503"), "{ran:?}");
+    for (keys, words) in [
+        ("repeat: 0", "repeat is 0"),
+        ("repeat: 2, concurrency: 3", "so many are never asked at once"),
+        ("repeat: 100, concurrency: 65", "1 to 64 are possible"),
+    ] {
+        let ran = suite(&server, &format!("  - {{ path: /, {keys} }}\n"), &[]).expect_code(2);
+        assert!(ran.stderr.contains(words), "{ran:?}");
+    }
+}
+
+#[test]
+fn p6_what_is_not_asked_in_time_is_no_pass() {
+    let server = Server::new(|_, number| {
+        if number > 3 {
+            std::thread::park_timeout(Duration::from_secs(3));
+        }
+        answer(200, "yes")
+    });
+    let check = "  - { path: /, repeat: 50, timeout: 1s }\n";
+    let ran = Program::new("smoke-test")
+        .file("waveoff.yml", &format!("version: 1\npublic: {}\nchecks:\n{check}", server.url("")))
+        .args(["--attempts", "1", "--json"])
+        .run()
+        .expect_code(10);
+    assert!(ran.stdout.contains("of 50 passed"), "{ran:?}");
+}
+
+#[test]
+fn p3_a_model_is_loaded_by_the_request_before_the_first_look() {
+    let loaded = Arc::new(AtomicUsize::new(0));
+    let server = Server::new(move |request, _| match request.path() {
+        "/ask" => answer(if loaded.fetch_add(1, Ordering::SeqCst) == 0 { 503 } else { 400 }, ""),
+        "/ready" if loaded.load(Ordering::SeqCst) > 1 => answer(200, "ENABLED"),
+        _ => answer(200, "None"),
+    });
+    let check = "  - path: /ready
+    attempts: 2
+    interval: 10ms
+    warm-up: { path: /ask, json: { text: hello } }
+    expect: [{ body: { equals: ENABLED } }]
+    warn: [{ duration: { lt: 60s } }]
+";
+    let ran = Program::new("smoke-test")
+        .file("waveoff.yml", &format!("version: 1\npublic: {}\nchecks:\n{check}", server.url("")))
+        .args(["--json"])
+        .run()
+        .expect_code(0);
+    assert!(ran.stdout.contains("the warm-up request: status 503"), "{ran:?}");
+    let wrong = check.replace("path: /ask, ", "");
+    let ran = suite(&server, &wrong, &[]).expect_code(2);
+    assert!(ran.stderr.contains("warm-up: one of path and url"), "{ran:?}");
+}
+
+#[test]
+fn p6_a_body_comes_from_a_file_with_what_was_captured() {
+    let server = Server::new(|request, _| match request.path() {
+        "/name" => answer(200, "Ada"),
+        _ => answer(200, &request.body),
+    });
+    let checks = "  - { name: who, path: /name, capture: { name: { body: true } } }
+  - { path: /orders, body-file: body.txt, expect: [{ body: { equals: order of Ada } }] }
+";
+    suite(&server, checks, &[]).expect_code(0);
+    let ran = suite(&server, "  - { path: /, body-file: nowhere.txt }\n", &[]).expect_code(2);
+    assert!(ran.stderr.contains("body-file: cannot read nowhere.txt"), "{ran:?}");
+    let ran = suite(&server, "  - { path: /, body-file: body.txt, body: x }\n", &[]).expect_code(2);
+    assert!(ran.stderr.contains("several stand side by side"), "{ran:?}");
+}
