@@ -13,6 +13,7 @@ mod log;
 mod order;
 mod progress;
 mod record;
+mod redis;
 mod run;
 mod sides;
 mod sse;
@@ -64,6 +65,7 @@ pub static KINDS: &[&Kind] = &[
     &websocket::WEBSOCKET,
     &sse::SSE,
     &grpc::GRPC,
+    &redis::REDIS,
     &command::COMMAND,
     &container::CONTAINER,
     &unit::UNIT,

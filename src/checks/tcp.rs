@@ -35,7 +35,7 @@ pub(crate) fn parse(text: &str) -> Result<(String, u16), String> {
     Ok((host.into(), port))
 }
 
-/// `host:port`, as [`parse`] reads it.
+/// The address for people, as [`parse`] reads it.
 pub(super) fn show(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }

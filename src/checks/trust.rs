@@ -5,6 +5,11 @@ use crate::config::values::Secret;
 use crate::host::files;
 use crate::host::tls::{Identity, Tls, Trust};
 
+/// The keys.
+pub(super) const KEYS: &[&str] = &["ca", "insecure", "client-cert", "client-key"];
+/// The warning of a check that verifies nothing.
+pub(super) const INSECURE: &str = "insecure: the certificate is not verified";
+
 /// Reads the files that they name. What comes of it works: the library panics where it does not.
 pub(super) fn read(spec: &CheckSpec) -> Result<Trust, String> {
     let file = |key: &str, name: &String| {

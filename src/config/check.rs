@@ -7,6 +7,7 @@ use serde::Deserialize;
 use super::expectation::{CaptureSpec, ExpectSpec};
 use super::forms::HealthSpec;
 use super::protocols::{GrpcSpec, SseSpec, WebsocketSpec};
+use super::services::{RedisSpec, Short};
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
 use super::watched::{ContainerSpec, LogSpec, UnitSpec};
 use crate::decide::verdict::Severity;
@@ -14,8 +15,7 @@ use crate::decide::verdict::Severity;
 /// Declares the keys of a check once: the struct, and which of its keys a file has set.
 macro_rules! keys {
     ($($(#[$meta:meta])* $field:ident ($key:literal): $type:ty,)*) => {
-        /// A check: exactly one of `url`, `path`, `tcp`, `websocket`, `sse`, `grpc`,
-        /// `command`, `container`, `unit`, `log`, `disk`, `memory`, `load` says what to look at.
+        /// A check: exactly one of its first keys, `url` to `load`, says what to look at.
         #[derive(Debug, Clone, Default, Deserialize)]
         #[cfg_attr(test, derive(schemars::JsonSchema))]
         #[serde(deny_unknown_fields)]
@@ -53,6 +53,8 @@ keys! {
     sse ("sse"): SseSpec,
     /// A gRPC server whose health service must say `SERVING`.
     grpc ("grpc"): GrpcSpec,
+    /// A Redis server that must answer PING.
+    redis ("redis"): Short<RedisSpec>,
     /// A program that must exit with 0.
     command ("command"): Argv,
     /// Containers, as Docker or Podman tells.

@@ -18,6 +18,7 @@ mod reader;
 mod scalar;
 #[cfg(test)]
 mod schema;
+pub mod services;
 pub mod ssh;
 pub mod transaction;
 pub mod travel;

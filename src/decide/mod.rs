@@ -34,6 +34,7 @@ pub mod precedence;
 pub mod predicate;
 pub mod progress;
 pub mod recent;
+pub mod resp;
 pub mod retry;
 pub mod rollback;
 pub mod scan;

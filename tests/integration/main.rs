@@ -91,6 +91,7 @@ mod release_ci;
 mod resumed;
 mod safeguard;
 mod scenarios;
+mod services;
 mod shared_images;
 mod smoke_test;
 mod ssh;
