@@ -6,11 +6,13 @@ mod choose;
 mod command;
 mod container;
 mod crew;
+mod dns;
 mod grpc;
 mod http;
 mod keeper;
 mod log;
 mod order;
+mod postgres;
 mod progress;
 mod record;
 mod redis;
@@ -19,6 +21,7 @@ mod sides;
 mod sse;
 mod system;
 mod tcp;
+mod tls;
 mod trust;
 mod unit;
 mod verify;
@@ -66,6 +69,9 @@ pub static KINDS: &[&Kind] = &[
     &sse::SSE,
     &grpc::GRPC,
     &redis::REDIS,
+    &postgres::POSTGRES,
+    &tls::TLS,
+    &dns::DNS,
     &command::COMMAND,
     &container::CONTAINER,
     &unit::UNIT,

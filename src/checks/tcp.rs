@@ -1,23 +1,55 @@
-//! TCP: something accepts a connection.
+//! TCP: something accepts a connection, and says what it should.
 
 use super::{Attempt, Kind, Probe, Surroundings};
 use crate::config::CheckSpec;
+use crate::config::expectation::ExpectSpec;
+use crate::config::values::Secret;
 use crate::decide::expect::Expect;
 use crate::decide::observation::Observation;
 use crate::decide::verdict::Severity;
+use crate::host::talk::exchange;
 use crate::host::tcp;
 
 /// A `host:port`.
-pub(super) static TCP: Kind = Kind { key: "tcp", keys: &[], severity: Severity::Critical, build };
+pub(super) static TCP: Kind =
+    Kind { key: "tcp", keys: &["send", "read-until"], severity: Severity::Critical, build };
 
 struct Tcp {
     host: String,
     port: u16,
+    words: Option<Words>,
+}
+
+/// What is said and heard.
+struct Words {
+    send: Secret,
+    until: Option<String>,
 }
 
 fn build(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
     let (host, port) = parse(spec.tcp.as_deref().unwrap_or_default())?;
-    Ok(Box::new(Tcp { host, port }))
+    if spec.read_until.as_deref() == Some("") {
+        return Err("read-until is empty; write the text that the answer ends with".into());
+    }
+    let lists = [&spec.expect, &spec.warn, &spec.fail_fast];
+    let asks = lists.into_iter().flatten().flat_map(|list| &list.0).any(reads);
+    let is_heard =
+        asks || spec.send.is_some() || spec.read_until.is_some() || spec.capture.is_some();
+    let words = is_heard.then(|| Words {
+        send: spec.send.clone().unwrap_or_default(),
+        until: spec.read_until.clone(),
+    });
+    Ok(Box::new(Tcp { host, port, words }))
+}
+
+/// Whether an expectation is about what is heard.
+fn reads(spec: &ExpectSpec) -> bool {
+    match spec {
+        ExpectSpec::Body(_) | ExpectSpec::Version(_) => true,
+        ExpectSpec::AnyOf(all) | ExpectSpec::AllOf(all) => all.0.iter().any(reads),
+        ExpectSpec::Not(inner) => reads(inner),
+        _ => false,
+    }
 }
 
 /// Reads `host:port`, `[::1]:port` and `:port` (which is localhost).
@@ -50,11 +82,16 @@ impl Probe for Tcp {
     }
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
-        tcp::connect(&self.host, self.port, attempt.timeout)
+        let Some(Words { send, until }) = &self.words else {
+            return tcp::connect(&self.host, self.port, attempt.timeout);
+        };
+        let send = send.expose().as_bytes();
+        exchange(&self.host, self.port, send, until.as_deref(), attempt.timeout)
+            .map_or_else(Observation::Failed, Observation::Reply)
     }
 
     fn usual(&self, _: &[Expect]) -> Vec<Expect> {
-        vec![Expect::Connected]
+        vec![if self.words.is_some() { Expect::Ready } else { Expect::Connected }]
     }
 }
 

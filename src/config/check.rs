@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::expectation::{CaptureSpec, ExpectSpec};
 use super::forms::HealthSpec;
 use super::protocols::{GrpcSpec, SseSpec, WebsocketSpec};
-use super::services::{RedisSpec, Short};
+use super::services::{DnsSpec, PostgresSpec, RedisSpec, Short, TlsSpec};
 use super::values::{Argv, NonEmpty, Period, Secret, Share};
 use super::watched::{ContainerSpec, LogSpec, UnitSpec};
 use crate::decide::verdict::Severity;
@@ -55,6 +55,12 @@ keys! {
     grpc ("grpc"): GrpcSpec,
     /// A Redis server that must answer PING.
     redis ("redis"): Short<RedisSpec>,
+    /// A PostgreSQL server that must take clients.
+    postgres ("postgres"): Short<PostgresSpec>,
+    /// Whoever must show a trusted certificate.
+    tls ("tls"): Short<TlsSpec>,
+    /// A name that must resolve.
+    dns ("dns"): Short<DnsSpec>,
     /// A program that must exit with 0.
     command ("command"): Argv,
     /// Containers, as Docker or Podman tells.
@@ -137,6 +143,11 @@ keys! {
     critical ("critical"): NonEmpty<String>,
     /// Circuits that may be open.
     except_circuits ("except-circuits"): NonEmpty<String>,
+
+    /// What is said to a `tcp` that accepted; nothing, if absent.
+    send ("send"): Secret,
+    /// Read from a `tcp` until this was said; to the end of the first line, if absent.
+    read_until ("read-until"): String,
 
     /// Environment of a command.
     env ("env"): BTreeMap<String, Secret>,

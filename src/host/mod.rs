@@ -3,11 +3,13 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place where they are allowed")]
 
 pub mod archive;
+pub mod certificate;
 pub mod clock;
 pub mod detach;
 pub(crate) mod disk;
 #[cfg(test)]
 pub(crate) mod disk_model;
+pub mod dns;
 pub mod download;
 pub mod env;
 pub mod files;
@@ -20,6 +22,7 @@ pub mod kit;
 pub mod line;
 pub mod lock;
 pub mod pid;
+pub mod postgres;
 pub mod process;
 pub mod redis;
 pub mod registry;

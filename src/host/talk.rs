@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::tls::Tls;
-use crate::decide::observation::{FailureKind, ProbeFailure};
+use crate::decide::observation::{FailureKind, ProbeFailure, Reply};
+use crate::decide::words::shorten;
 
 /// A connection, and what was read from it and not yet understood.
 pub struct Talk {
@@ -15,6 +16,34 @@ pub struct Talk {
 
 /// The first whole thing in the bytes and its length; nothing when more is needed; or what is wrong.
 pub type Parsed<T> = Result<Option<(T, usize)>, String>;
+
+/// Bytes that are read of a text.
+const MOST_TEXT: usize = 64 << 10;
+
+/// Says this, and tells what is answered: up to the text `until`, or else to the end of the first
+/// line, which may also be the end of the connection.
+///
+/// # Errors
+/// When nobody accepts, or says that in time.
+pub fn exchange(
+    host: &str,
+    port: u16,
+    send: &[u8],
+    until: Option<&str>,
+    limit: Duration,
+) -> Result<Reply, ProbeFailure> {
+    let mut talk = Talk::dial(host, port, limit, None)?;
+    talk.say(send)?;
+    let (text, is_whole) = talk.hear_text(until.unwrap_or("\n").as_bytes())?;
+    let not_ready = match until {
+        _ if text.is_empty() => Some("the connection was closed without a word".into()),
+        None if text.len() >= MOST_TEXT => Some(format!("{MOST_TEXT} bytes and no end of a line")),
+        Some(until) if !is_whole => Some(format!("{:?} was not said", shorten(until, 80))),
+        _ => None,
+    };
+    let said = format!("{:?}", shorten(text.trim_end(), 80));
+    Ok(Reply { text, said, not_ready, elapsed: talk.elapsed(), ..Reply::default() })
+}
 
 impl Talk {
     /// Connects, by TLS where it is given; the limit holds for the whole talk.
@@ -89,6 +118,23 @@ impl Talk {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
             Err(error) => Err(self.line.failure(&error)),
+        }
+    }
+
+    /// What was heard of an answer that may end with the connection.
+    fn hear_text(&mut self, until: &[u8]) -> Result<(String, bool), ProbeFailure> {
+        let found = |bytes: &[u8]| bytes.windows(until.len()).position(|part| part == until);
+        // What was looked at already is not looked at again.
+        let mut seen = 0;
+        loop {
+            let from = self.held.len().min(seen).saturating_sub(until.len());
+            let end = found(&self.held[from..]).map(|at| from + at + until.len());
+            let length = end.unwrap_or(self.held.len());
+            seen = self.held.len();
+            if end.is_some() || seen >= MOST_TEXT || !self.more()? {
+                let text = String::from_utf8_lossy(&self.held[..length]).into_owned();
+                return Ok((text, end.is_some()));
+            }
         }
     }
 

@@ -97,7 +97,7 @@ fn p7_a_grpc_server_is_asked_by_tls() {
 #[test]
 fn p8_tls_without_http_2_is_not_grpc() {
     let authority = Authority::new();
-    let config = settings(&authority, "localhost", None);
+    let config = settings(&authority, "localhost", None, None);
     let port = serve("127.0.0.1:0", move |stream| {
         let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
         let _ = stream.read_to_end(&mut Vec::new());

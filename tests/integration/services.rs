@@ -42,7 +42,7 @@ pub(crate) fn start(mut command: Command) -> Running {
 
 /// Checks once what is written behind `- `.
 pub(crate) fn check(check: &str) -> Ran {
-    let text = format!("version: 1\nchecks:\n  - attempts: 1\n    timeout: 2s\n    {check}\n");
+    let text = format!("version: 1\nchecks:\n  - attempts: 1\n    timeout: 5s\n    {check}\n");
     Program::new("smoke-test").file("waveoff.yml", &text).run()
 }
 

@@ -115,7 +115,7 @@ fn p7_the_handshake_has_headers_credentials_and_a_subprotocol() {
 #[test]
 fn p7_a_websocket_is_asked_by_tls() {
     let authority = Authority::new();
-    let config = settings(&authority, "localhost", None);
+    let config = settings(&authority, "localhost", None, None);
     let port = serve("127.0.0.1:0", move |stream| {
         let mut stream = StreamOwned::new(ServerConnection::new(config.clone()).unwrap(), stream);
         let (mut head, mut byte) = (Vec::new(), [0]);

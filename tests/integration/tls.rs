@@ -14,7 +14,7 @@ use crate::harness::{Program, Server, serve};
 /// An authority of its own, and whom it has certified.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    certificate: Certificate,
+    pub(crate) certificate: Certificate,
 }
 
 impl Authority {
@@ -32,8 +32,22 @@ impl Authority {
     }
 
     pub(crate) fn certify(&self, name: &str) -> (Certificate, KeyPair) {
+        self.certify_for(name, None)
+    }
+
+    /// Valid from and until so many days from now.
+    fn certify_for(&self, name: &str, days: Option<(i64, i64)>) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        if let Some((from, until)) = days {
+            let day = |days: i64| {
+                let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;
+                let epoch = rcgen::date_time_ymd(1970, 1, 1);
+                // Not at midnight, and not on the edge of a day.
+                epoch + std::time::Duration::from_secs((now + days * 86_400 + 60) as u64)
+            };
+            (params.not_before, params.not_after) = (day(from), day(until));
+        }
         (params.signed_by(&key, &self.issuer).unwrap(), key)
     }
 }
@@ -41,12 +55,17 @@ impl Authority {
 /// A server with a certificate for `name` by an authority of its own, whose certificate is returned.
 fn https(name: &str) -> (u16, String) {
     let authority = Authority::new();
-    (certified(&authority, name, None), authority.certificate.pem())
+    (certified(&authority, name, None, None), authority.certificate.pem())
 }
 
 /// A server with a certificate for `name`, which wants one of these of its clients.
-fn certified(authority: &Authority, name: &str, clients: Option<&Authority>) -> u16 {
-    let config = settings(authority, name, clients);
+pub(crate) fn certified(
+    authority: &Authority,
+    name: &str,
+    clients: Option<&Authority>,
+    days: Option<(i64, i64)>,
+) -> u16 {
+    let config = settings(authority, name, clients, days);
     serve("127.0.0.1:0", move |stream| answer(stream, config.clone()))
 }
 
@@ -55,8 +74,9 @@ pub(crate) fn settings(
     authority: &Authority,
     name: &str,
     clients: Option<&Authority>,
+    days: Option<(i64, i64)>,
 ) -> Arc<ServerConfig> {
-    let (certificate, key) = authority.certify(name);
+    let (certificate, key) = authority.certify_for(name, days);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ServerConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -186,7 +206,7 @@ fn p6_proxies_come_from_the_environment_and_never_stand_before_the_loopback() {
 #[test]
 fn p8_a_client_says_who_it_is_to_a_server_that_asks() {
     let (authority, clients) = (Authority::new(), Authority::new());
-    let port = certified(&authority, "localhost", Some(&clients));
+    let port = certified(&authority, "localhost", Some(&clients), None);
     let (certificate, key) = clients.certify("probe");
     let (stranger, other) = Authority::new().certify("probe");
     let run = |more: &str| {

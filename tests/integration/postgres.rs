@@ -1,0 +1,199 @@
+//! PostgreSQL: a real one, and what says other things.
+
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rcgen::generate_simple_self_signed;
+use tempfile::TempDir;
+
+use crate::harness::{Program, closed_port};
+use crate::parts::{skip, tools};
+use crate::services::{Running, check, says, start, unpacked, wait};
+
+/// As whom it runs where the tests are root: it refuses to be that.
+const NOBODY: u32 = 65534;
+
+const RULES: &str = "local all all trust
+host all shop all scram-sha-256
+host all old all md5
+host all open all trust
+host all plain all password
+host all far all reject
+";
+
+const WORLD: &str = "CREATE ROLE open LOGIN
+CREATE ROLE plain LOGIN PASSWORD 'pencil-x'
+CREATE ROLE far LOGIN
+SET password_encryption = md5
+CREATE ROLE old LOGIN PASSWORD 'pencil-x'
+CREATE DATABASE shop
+";
+
+const TABLES: &str = "CREATE TABLE orders (id int8, total numeric, paid bool, note text)
+INSERT INTO orders VALUES (1, 9.5, true, NULL), (2, 3, false, 'late')
+CREATE TABLE flyway_schema_history (installed_rank int, version text, success bool)
+INSERT INTO flyway_schema_history VALUES (1, '4', true), (2, '5', true), (3, NULL, true), (4, '6', false)
+CREATE TABLE alembic_version (version_num text)
+INSERT INTO alembic_version VALUES ('abc123')
+GRANT ALL ON orders TO PUBLIC
+";
+
+struct World {
+    folder: TempDir,
+    port: u16,
+    _server: Running,
+}
+
+fn programs() -> Option<PathBuf> {
+    let versions = fs::read_dir(tools().join("unpacked/usr/lib/postgresql")).ok();
+    let found = versions.and_then(|mut all| all.next()?.ok()).map(|entry| entry.path().join("bin"));
+    if found.is_none() {
+        skip("postgres", "not installed");
+    }
+    found
+}
+
+/// As whom the server may run.
+fn demoted(mut command: Command) -> Command {
+    if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+fn world() -> Option<World> {
+    let programs = programs()?;
+    let folder = TempDir::new().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        if fs::metadata("/proc/self").unwrap().uid() == 0 {
+            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        path.to_str().unwrap().to_owned()
+    };
+    let certified = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    let certificate = file("server.pem", &certified.cert.pem());
+    let key = file("server.key", &certified.signing_key.serialize_pem());
+    let password = file("password", "pencil-x\n");
+    let rules = file("rules", RULES);
+    let data = folder.path().join("data").to_str().unwrap().to_owned();
+    let base = ["--pgdata", &data, "--username", "shop", "--no-sync", "--locale", "C"];
+    let mut made = unpacked(&programs.join("initdb"), &base);
+    made.args(["--auth", "trust", "--encoding", "UTF8", "--pwfile", &password]);
+    assert!(demoted(made).status().unwrap().success());
+    alone(&programs, &data, "postgres", WORLD);
+    alone(&programs, &data, "shop", TABLES);
+    let port = closed_port();
+    let mut server = unpacked(&programs.join("postgres"), &["-D", &data, "-h", "127.0.0.1"]);
+    server.args(["-p", &port.to_string(), "-k", folder.path().to_str().unwrap()]);
+    for (name, value) in [
+        ("hba_file", rules.as_str()),
+        ("ssl", "on"),
+        ("ssl_cert_file", &certificate),
+        ("ssl_key_file", &key),
+        ("fsync", "off"),
+    ] {
+        server.args(["-c", &format!("{name}={value}")]);
+    }
+    let _server = start(demoted(server));
+    Some(World { folder, port, _server })
+}
+
+/// Runs statements, one a line, without a server.
+fn alone(programs: &Path, data: &str, database: &str, statements: &str) {
+    let mut command =
+        unpacked(&programs.join("postgres"), &["--single", "-j", "-D", data, database]);
+    command.stdin(Stdio::piped());
+    let mut child = demoted(command).spawn().unwrap();
+    let statements = statements.replace('\n', ";\n\n");
+    child.stdin.take().unwrap().write_all(statements.as_bytes()).unwrap();
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
+    let Some(world) = world() else { return };
+    let port = world.port;
+    wait(&format!("postgres: localhost:{port}")).expect_code(0);
+    let as_user = |user: &str, more: &str| {
+        format!("postgres: {{ address: 'localhost:{port}', database: shop, user: {user}{more} }}")
+    };
+    let all = ", password: pencil-x, tables: { gte: 3 }, flyway: \"5\", alembic: abc123, \
+               query: SELECT * FROM orders ORDER BY id";
+    let facts = "\n    expect:\n      - jsonpath: { path: $.value, equals: 1 }\n      - jsonpath: { path: '$.rows', count: 2 }\n      - jsonpath: { path: '$.rows[0].total', equals: 9.5 }\n      - jsonpath: { path: '$.rows[0].paid', equals: true }\n      - jsonpath: { path: '$.rows[0].note', equals: null }\n      - jsonpath: { path: $.standby, equals: false }";
+    check(&format!("{}{facts}", as_user("shop", all))).expect_code(0);
+    for (user, more) in [
+        ("old", ", password: pencil-x"),
+        ("open", ""),
+        ("plain", ", password: pencil-x, tls: disable"),
+    ] {
+        check(&as_user(user, more)).expect_code(0);
+    }
+    let refused = |check_text: String, told: &str| {
+        let ran = check(&check_text).expect_code(10);
+        assert!(ran.stdout.contains(told), "{told}: {ran:?}");
+        assert!(!ran.stdout.contains("pencil"), "{ran:?}");
+    };
+    refused(as_user("shop", ", password: wrong-pencil"), "28P01");
+    refused(as_user("shop", ""), "wants a password");
+    refused(as_user("far", ""), "28000");
+    refused(as_user("plain", ", password: pencil-x"), "`tls: require`");
+    refused(as_user("open", ", query: SELECT * FROM nowhere"), "42P01");
+    refused(as_user("open", ", query: DELETE FROM orders"), "25006");
+    refused(as_user("open", ", query: 'SELECT * FROM generate_series(1, 5000)'"), "write LIMIT");
+    refused(as_user("open", ", query: 'COPY orders TO STDOUT'"), "damaged");
+    // The server gives up a little before we do, and says so.
+    let limit = "\n    expect: [{ jsonpath: { path: $.value, equals: 4500ms } }]";
+    check(&format!("{}{limit}", as_user("open", ", query: SHOW statement_timeout"))).expect_code(0);
+    let shop = ", password: pencil-x";
+    refused(as_user("shop", &format!("{shop}, flyway: \"6\"")), "jsonpath $.flyway is");
+    refused(as_user("shop", &format!("{shop}, tables: {{ gte: 4 }}")), "jsonpath $.tables is");
+    refused(as_user("shop", &format!("{shop}, tls: require")), "TLS: ");
+    // Who asks for TLS has the server's certificate verified.
+    let require = as_user("shop", &format!("{shop}, tls: require"));
+    let text = format!("version: 1\nchecks:\n  - {require}\n    ca: ca.pem\n");
+    let authority = fs::read_to_string(world.folder.path().join("server.pem")).unwrap();
+    Program::new("smoke-test")
+        .file("waveoff.yml", &text)
+        .file("ca.pem", &authority)
+        .run()
+        .expect_code(0);
+}
+
+#[test]
+fn p8_what_is_no_ready_postgres_does_not_pass() {
+    let starting = b"E\0\0\0\x3fSFATAL\0C57P03\0Mthe database system is starting up\0\0";
+    let mut starting = starting.to_vec();
+    starting[4] = (starting.len() - 1) as u8;
+    for (port, told) in [
+        (says(starting), "57P03 the database system is starting up"),
+        (says("HTTP/1.1 400 Bad Request\r\n\r\n"), "a message claims"),
+        (says("+OK\r\n"), "not PostgreSQL's"),
+        (says("R\0\0\0"), "timed out"),
+    ] {
+        let ran = check(&format!("postgres: 127.0.0.1:{port}")).expect_code(10);
+        assert!(ran.stdout.contains(told), "{told}: {ran:?}");
+    }
+    // Whoever answers the question for TLS with anything else is told nothing more.
+    let port = says(b"R\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+    let secure = "user: me, password: hunter2, tls: require";
+    let ran = check(&format!("postgres: {{ address: '127.0.0.1:{port}', {secure} }}"));
+    assert!(ran.expect_code(10).stdout.contains("not PostgreSQL's"));
+    for (wrong, why) in [
+        ("postgres: { address: 'a:1', query: SELECT 1 }", "needs a user"),
+        ("postgres: { address: 'a:1', user: me, query: ' ' }", "query is empty"),
+        ("postgres: { address: 'a:1', user: me, tables: {} }", "there is no predicate"),
+        ("postgres: { address: 'a:1', tls: maybe }", "maybe"),
+        ("postgres: { address: 'a:1', tls: disable }\n    insecure: true", "need TLS"),
+    ] {
+        let ran = check(wrong).expect_code(2);
+        assert!(ran.stderr.contains(why), "{why}: {ran:?}");
+    }
+}
