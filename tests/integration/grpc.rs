@@ -12,7 +12,7 @@ use crate::streams::{once, once_with, reason};
 use crate::tls::{Authority, settings};
 
 /// A server of grpcio, until the test ends.
-struct Real {
+pub(crate) struct Real {
     child: Child,
     port: u16,
 }
@@ -20,6 +20,11 @@ struct Real {
 impl Real {
     /// None where it is not installed.
     fn start(arguments: &[&str]) -> Option<Self> {
+        Self::at(0, arguments)
+    }
+
+    /// On this port, or on any.
+    pub(crate) fn at(port: u16, arguments: &[&str]) -> Option<Self> {
         let python = parts::tools().join("python/bin/python");
         let found = Command::new(&python).args(["-c", "import grpc_health.v1"]).output();
         if !found.is_ok_and(|ran| ran.status.success()) {
@@ -28,6 +33,7 @@ impl Real {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/integration/grpc_server.py");
         let mut command = Command::new(python);
+        command.env("GRPC_PORT", port.to_string());
         let mut child = command.arg(script).args(arguments).stdout(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();

@@ -21,6 +21,8 @@ mod bootstrap_release;
 mod bootstrap_windows;
 mod bootstrap_world;
 mod capture;
+mod checks_page;
+mod checks_page_world;
 mod compose;
 mod compose_callers;
 mod compose_crashes;

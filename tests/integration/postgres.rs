@@ -42,7 +42,8 @@ INSERT INTO alembic_version VALUES ('abc123')
 GRANT ALL ON orders TO PUBLIC
 ";
 
-struct World {
+/// A server with databases and tables.
+pub(crate) struct World {
     folder: TempDir,
     port: u16,
     _server: Running,
@@ -66,44 +67,51 @@ fn demoted(mut command: Command) -> Command {
 }
 
 fn world() -> Option<World> {
-    let programs = programs()?;
-    let folder = TempDir::new().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-        if fs::metadata("/proc/self").unwrap().uid() == 0 {
-            chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
-            chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    World::new(closed_port(), "pencil-x", TABLES)
+}
+
+impl World {
+    /// The user `shop` has this password, and a database with these tables; none where PostgreSQL
+    /// is not installed.
+    pub(crate) fn new(port: u16, password: &str, tables: &str) -> Option<Self> {
+        let programs = programs()?;
+        let folder = TempDir::new().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+            if fs::metadata("/proc/self").unwrap().uid() == 0 {
+                chown(&path, Some(NOBODY), Some(NOBODY)).unwrap();
+                chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+            }
+            path.to_str().unwrap().to_owned()
+        };
+        let certified = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let certificate = file("server.pem", &certified.cert.pem());
+        let key = file("server.key", &certified.signing_key.serialize_pem());
+        let secret = file("password", &format!("{password}\n"));
+        let rules = file("rules", RULES);
+        let data = folder.path().join("data").to_str().unwrap().to_owned();
+        let base = ["--pgdata", &data, "--username", "shop", "--no-sync", "--locale", "C"];
+        let mut made = unpacked(&programs.join("initdb"), &base);
+        made.args(["--auth", "trust", "--encoding", "UTF8", "--pwfile", &secret]);
+        assert!(demoted(made).status().unwrap().success());
+        alone(&programs, &data, "postgres", WORLD);
+        alone(&programs, &data, "shop", tables);
+        let mut server = unpacked(&programs.join("postgres"), &["-D", &data, "-h", "127.0.0.1"]);
+        server.args(["-p", &port.to_string(), "-k", folder.path().to_str().unwrap()]);
+        for (name, value) in [
+            ("hba_file", rules.as_str()),
+            ("ssl", "on"),
+            ("ssl_cert_file", &certificate),
+            ("ssl_key_file", &key),
+            ("fsync", "off"),
+        ] {
+            server.args(["-c", &format!("{name}={value}")]);
         }
-        path.to_str().unwrap().to_owned()
-    };
-    let certified = generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let certificate = file("server.pem", &certified.cert.pem());
-    let key = file("server.key", &certified.signing_key.serialize_pem());
-    let password = file("password", "pencil-x\n");
-    let rules = file("rules", RULES);
-    let data = folder.path().join("data").to_str().unwrap().to_owned();
-    let base = ["--pgdata", &data, "--username", "shop", "--no-sync", "--locale", "C"];
-    let mut made = unpacked(&programs.join("initdb"), &base);
-    made.args(["--auth", "trust", "--encoding", "UTF8", "--pwfile", &password]);
-    assert!(demoted(made).status().unwrap().success());
-    alone(&programs, &data, "postgres", WORLD);
-    alone(&programs, &data, "shop", TABLES);
-    let port = closed_port();
-    let mut server = unpacked(&programs.join("postgres"), &["-D", &data, "-h", "127.0.0.1"]);
-    server.args(["-p", &port.to_string(), "-k", folder.path().to_str().unwrap()]);
-    for (name, value) in [
-        ("hba_file", rules.as_str()),
-        ("ssl", "on"),
-        ("ssl_cert_file", &certificate),
-        ("ssl_key_file", &key),
-        ("fsync", "off"),
-    ] {
-        server.args(["-c", &format!("{name}={value}")]);
+        let _server = start(demoted(server));
+        Some(World { folder, port, _server })
     }
-    let _server = start(demoted(server));
-    Some(World { folder, port, _server })
 }
 
 /// Runs statements, one a line, without a server.

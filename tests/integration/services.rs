@@ -63,16 +63,22 @@ pub(crate) fn says(text: impl AsRef<[u8]> + Send + Sync + 'static) -> u16 {
     })
 }
 
-#[test]
-fn p8_a_real_redis_is_ready_and_tells_its_figures() {
+/// A real one on this port; none where it is not installed.
+pub(crate) fn redis(folder: &TempDir, port: u16, password: &str) -> Option<Running> {
     let program = tools().join("unpacked/usr/bin/redis-server");
     if !program.exists() {
-        return skip("redis", "not installed");
+        skip("redis", "not installed");
+        return None;
     }
-    let (folder, port) = (TempDir::new().unwrap(), closed_port());
     let mut command = unpacked(&program, &["--port", &port.to_string(), "--save", ""]);
-    command.args(["--requirepass", "hunter2-x", "--maxmemory", "100mb"]).current_dir(folder.path());
-    let _redis = start(command);
+    command.args(["--requirepass", password, "--maxmemory", "100mb"]).current_dir(folder.path());
+    Some(start(command))
+}
+
+#[test]
+fn p8_a_real_redis_is_ready_and_tells_its_figures() {
+    let (folder, port) = (TempDir::new().unwrap(), closed_port());
+    let Some(_redis) = redis(&folder, port, "hunter2-x") else { return };
     let with = |more: &str| format!("redis: {{ address: 'localhost:{port}', {more} }}");
     let expect = "\n    expect:\n      - jsonpath: { path: $.memory_share, lt: 0.8 }\n      - jsonpath: { path: $.role, equals: master }\n      - jsonpath: { path: $.loading, equals: 0 }";
     wait(&format!("{}{expect}", with("password: hunter2-x, info: true"))).expect_code(0);

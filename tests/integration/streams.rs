@@ -41,14 +41,15 @@ fn says(bytes: &'static [u8]) -> u16 {
     })
 }
 
-fn accept(stream: &mut TcpStream, more: &str) -> bool {
+/// Agrees to what a client asks for.
+pub(crate) fn accept(stream: &mut TcpStream, more: &str) -> bool {
     let Some(request) = read_request(stream) else { return false };
     let head = agreement(request.header("sec-websocket-key").unwrap(), more);
     stream.write_all(head.as_bytes()).is_ok()
 }
 
 /// Answers the client's first ping: it was masked, and its payload comes back as it was.
-fn pong(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
+pub(crate) fn pong(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
     let mut ping = [0; 14];
     stream.read_exact(&mut ping)?;
     let payload: Vec<u8> = (0..8).map(|i| ping[6 + i] ^ ping[2 + i % 4]).collect();
@@ -56,7 +57,7 @@ fn pong(stream: &mut (impl Read + Write)) -> std::io::Result<()> {
 }
 
 /// What a server answers to this key.
-fn agreement(key: &str, more: &str) -> String {
+pub(crate) fn agreement(key: &str, more: &str) -> String {
     let key = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
     let accept = STANDARD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, key.as_bytes()));
     format!(

@@ -4,7 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
 
-use rcgen::{BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
@@ -22,6 +22,8 @@ impl Authority {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::<String>::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Whoever is named like his authority looks as if he had certified himself.
+        params.distinguished_name.push(DnType::CommonName, "an authority");
         let certificate = params.self_signed(&key).unwrap();
         Self { issuer: Issuer::new(params, key), certificate }
     }
@@ -37,8 +39,18 @@ impl Authority {
 
     /// Valid from and until so many days from now.
     fn certify_for(&self, name: &str, days: Option<(i64, i64)>) -> (Certificate, KeyPair) {
+        self.certify_all(&[name], days)
+    }
+
+    /// For several names.
+    pub(crate) fn certify_all(
+        &self,
+        names: &[&str],
+        days: Option<(i64, i64)>,
+    ) -> (Certificate, KeyPair) {
         let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = CertificateParams::new(names).unwrap();
         if let Some((from, until)) = days {
             let day = |days: i64| {
                 let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() as i64;

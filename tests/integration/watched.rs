@@ -35,10 +35,10 @@ cat "$answer"
 "#;
 
 /// A folder of stand-ins, before everything else in PATH.
-struct Keepers(Arc<TempDir>);
+pub(crate) struct Keepers(pub(crate) Arc<TempDir>);
 
 impl Keepers {
-    fn new(programs: &[&str]) -> Self {
+    pub(crate) fn new(programs: &[&str]) -> Self {
         let keepers = Self(Arc::new(TempDir::new().unwrap()));
         for program in programs {
             keepers.put(program, STAND_IN);
@@ -49,11 +49,11 @@ impl Keepers {
         keepers
     }
 
-    fn put(&self, name: &str, text: &str) {
+    pub(crate) fn put(&self, name: &str, text: &str) {
         fs::write(self.0.path().join(name), text).unwrap();
     }
 
-    fn inspect(&self, name: &str, containers: &[Value]) {
+    pub(crate) fn inspect(&self, name: &str, containers: &[Value]) {
         self.put(name, &serde_json::to_string_pretty(containers).unwrap());
     }
 
@@ -72,7 +72,7 @@ impl Keepers {
 }
 
 /// A container as Docker 20.10 describes it, without what nobody reads here.
-fn container(name: &str, state: &Value, restarts: u32, policy: &str) -> Value {
+pub(crate) fn container(name: &str, state: &Value, restarts: u32, policy: &str) -> Value {
     let mut whole = json!({
         "Status": "running", "Running": true, "Paused": false, "Restarting": false,
         "OOMKilled": false, "Dead": false, "Pid": 20333, "ExitCode": 0, "Error": "",
@@ -221,7 +221,7 @@ fn p8_names_that_no_container_or_unit_can_have_are_refused() {
 }
 
 /// A unit as `systemctl show` tells.
-fn unit(active: &str, sub: &str, restarts: u32) -> String {
+pub(crate) fn unit(active: &str, sub: &str, restarts: u32) -> String {
     format!(
         "Type=simple\nResult=success\nNRestarts={restarts}\nExecMainStatus=0\n\
          ExecMainExitTimestampMonotonic=0\nId=shop.service\nLoadState=loaded\n\
