@@ -213,7 +213,10 @@ impl HealthDocument {
                 let count = |key| map.get(key).and_then(Value::as_u64);
                 let counts = [count("open"), count("half_open"), count("halfOpen")];
                 if counts.iter().any(Option::is_some) {
-                    self.not_closed += counts.iter().flatten().sum::<u64>();
+                    // A sum that wrapped around would say that all are closed.
+                    for count in counts.into_iter().flatten() {
+                        self.not_closed = self.not_closed.saturating_add(count);
+                    }
                     return;
                 }
                 for (name, circuit) in map {

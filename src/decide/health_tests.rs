@@ -109,6 +109,13 @@ fn p4_a_critical_service_that_is_not_in_the_document_fails() {
 }
 
 #[test]
+fn p3_counts_that_no_number_holds_are_not_none() {
+    let most = json!({ "open": u64::MAX, "half_open": 1 });
+    let document = json!({ "status": "ok", "circuits": most, "circuit_breakers": { "open": 1 } });
+    assert_eq!(judged(document, 200).verdict, Verdict::Fail);
+}
+
+#[test]
 fn p4_every_circuit_must_be_closed_and_half_open_is_not() {
     for (state, half, open) in [("open", 0, 1), ("half_open", 1, 0)] {
         let mut document = full();
