@@ -1,5 +1,7 @@
 //! Event streams (WHATWG HTML, "Server-sent events"): what a stream says, read as it comes.
 
+use std::rc::Rc;
+
 /// The first character of a stream, which is none of it.
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
@@ -10,8 +12,9 @@ pub struct Event {
     pub name: String,
     /// What it says, without the line feed behind its last line.
     pub data: String,
-    /// The last id that was told, with this event or before it.
-    pub id: String,
+    /// The last id that was told, with this event or before it. Events share it: it may be long,
+    /// and they many.
+    pub id: Rc<str>,
     /// The pause before connecting again that was told last, in milliseconds.
     pub retry: Option<u64>,
 }
@@ -25,7 +28,7 @@ pub struct Parser {
     is_begun: bool,
     name: String,
     data: String,
-    id: String,
+    id: Rc<str>,
     retry: Option<u64>,
     most: usize,
 }
@@ -39,7 +42,7 @@ impl Parser {
             is_begun: false,
             name: String::new(),
             data: String::new(),
-            id: String::new(),
+            id: Rc::default(),
             retry: None,
             most,
         }
@@ -96,7 +99,7 @@ impl Parser {
         let (name, mut data) = (std::mem::take(&mut self.name), std::mem::take(&mut self.data));
         data.pop()?;
         let name = if name.is_empty() { "message".into() } else { name };
-        Some(Event { name, data, id: self.id.clone(), retry: self.retry })
+        Some(Event { name, data, id: Rc::clone(&self.id), retry: self.retry })
     }
 }
 

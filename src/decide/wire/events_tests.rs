@@ -5,7 +5,7 @@ use super::*;
 /// What a stream says: the type, data and id of each event.
 fn read(stream: &str) -> Vec<(String, String, String)> {
     let events = Parser::new(1000).push(stream.as_bytes()).unwrap();
-    events.into_iter().map(|event| (event.name, event.data, event.id)).collect()
+    events.into_iter().map(|event| (event.name, event.data, event.id.to_string())).collect()
 }
 
 fn event(name: &str, data: &str, id: &str) -> (String, String, String) {
@@ -27,6 +27,13 @@ fn p7_the_examples_of_the_specification_are_read() {
     assert_eq!(read(three), [event("message", "", ""), event("message", "\n", "")]);
     let same = "data:test\n\ndata: test\n\n";
     assert_eq!(read(same), [event("message", "test", ""), event("message", "test", "")]);
+}
+
+#[test]
+fn p7_many_events_have_one_id_between_them() {
+    let mut parser = Parser::new(1000);
+    let events = parser.push(b"id: long\ndata\n\ndata\n\n").unwrap();
+    assert!(Rc::ptr_eq(&events[0].id, &events[1].id));
 }
 
 #[test]

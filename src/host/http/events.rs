@@ -71,7 +71,7 @@ fn reply(event: Event, started: Moment) -> Observation {
         document: json!({
             "event": event.name,
             "data": data.unwrap_or_else(|_| Value::from(event.data.as_str())),
-            "id": event.id,
+            "id": &*event.id,
             "retry": event.retry,
             "first_event_ms": (elapsed.as_secs_f64() * 1e5).round() / 1e2,
         }),
