@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use super::forms::{CountSpec, HealthSpec, OneOrMany};
 use super::parts::{HtmlSpec, OpenapiSpec, PrometheusSpec};
 use super::values::{NonEmpty, Period};
 use crate::decide::expect::Expect;
-use crate::decide::jsonpath;
+use crate::decide::jsonpath::{self, JsonPath};
 use crate::decide::judge::Capture;
 use crate::decide::predicate::{Comparison, JsonType, Predicate};
 use crate::decide::source::Source;

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
 use super::combination::{self, Answer};
 use super::health::{self, Circuit, HealthOptions};
+use super::jsonpath::JsonPath;
 use super::observation::{FailureKind, Observation, Unit};
 use super::part::Part;
 use super::predicate::{Comparison, Predicate};

@@ -4,7 +4,7 @@ use crate::decide::observation::{CommandOutput, HttpResponse, ProbeFailure};
 use serde_json::json;
 
 fn path(text: &str) -> Box<JsonPath> {
-    Box::new(JsonPath::parse(text).unwrap())
+    Box::new(crate::decide::jsonpath::parse(text).unwrap())
 }
 
 fn response(status: u16, body: &str) -> Observation {

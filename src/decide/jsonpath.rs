@@ -12,16 +12,41 @@ use serde::de::{
     Visitor,
 };
 use serde_json::Value;
-use serde_json_path::JsonPath;
 use serde_json_path::functions::{LogicalType, ValueType};
+
+/// A path, with the text that it was read from: what the library shows of one may mean another.
+#[derive(Debug, Clone)]
+pub struct JsonPath {
+    text: String,
+    path: serde_json_path::JsonPath,
+}
+
+impl JsonPath {
+    /// What it selects in a document.
+    pub fn query(&self, document: &Value) -> Vec<Value> {
+        self.path.query(document).all().into_iter().cloned().collect()
+    }
+}
+
+impl fmt::Display for JsonPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
 
 /// Reads a path.
 ///
 /// # Errors
 /// What is wrong with it.
 pub fn parse(text: &str) -> Result<JsonPath, String> {
-    JsonPath::parse(text)
-        .map_err(|error| format!("`{text}` is not a JSON path (RFC 9535): {error}"))
+    let wrong = |why: &str| format!("`{text}` is not a JSON path (RFC 9535): {why}");
+    // The library panics where an escape is cut off.
+    if ["\\u", "\\uD", "\\ud"].iter().any(|cut| text.ends_with(cut)) {
+        return Err(wrong("it ends within an escape"));
+    }
+    serde_json_path::JsonPath::parse(text)
+        .map(|path| JsonPath { text: text.into(), path })
+        .map_err(|error| wrong(&error.to_string()))
 }
 
 /// `match(text, pattern)`: the whole text matches the I-Regexp (RFC 9485).
@@ -56,12 +81,10 @@ fn holds(
 /// # Errors
 /// Why the document is not JSON.
 pub fn select(path: &JsonPath, document: &[u8]) -> serde_json::Result<Vec<Value>> {
-    let shown = path.to_string();
-    let (steps, rest) = steps(&shown);
-    let each = JsonPath::parse(&format!("${rest}")).ok().filter(|_| is_for_each(rest));
+    let (steps, rest) = steps(&path.text);
+    let each = parse(&format!("${rest}")).ok().filter(|_| is_for_each(rest));
     if !rest.is_empty() && each.is_none() {
-        let document = serde_json::from_slice(document)?;
-        return Ok(path.query(&document).all().into_iter().cloned().collect());
+        return Ok(path.query(&serde_json::from_slice(document)?));
     }
     let text = std::str::from_utf8(document).map_err(serde_json::Error::custom)?;
     let mut reader = serde_json::Deserializer::from_str(text);
@@ -91,7 +114,8 @@ fn steps(path: &str) -> (Vec<Step>, &str) {
 /// A name without escapes or an index from the beginning.
 fn step(path: &str) -> Option<(Step, &str)> {
     if let Some(name) = path.strip_prefix('.') {
-        let (name, left) = name.split_at(name.find(['.', '[']).unwrap_or(name.len()));
+        let end = |c: char| matches!(c, '.' | '[') || c.is_whitespace();
+        let (name, left) = name.split_at(name.find(end).unwrap_or(name.len()));
         return Some((Step::Name(plain(name)?), left));
     }
     let path = path.strip_prefix('[')?;
@@ -168,7 +192,7 @@ impl<'de> Visitor<'de> for Place<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         if let (Some(each), []) = (self.each, self.steps) {
             let whole = Value::deserialize(MapAccessDeserializer::new(map))?;
-            return Ok(each.query(&whole).all().into_iter().cloned().collect());
+            return Ok(each.query(&whole));
         }
         let mut found = Vec::new();
         while let Some(key) = map.next_key::<String>()? {
@@ -189,7 +213,7 @@ impl<'de> Visitor<'de> for Place<'_> {
             ([], Some(each)) => {
                 while let Some(element) = list.next_element::<Value>()? {
                     let alone = Value::Array(vec![element]);
-                    found.extend(each.query(&alone).all().into_iter().cloned());
+                    found.extend(each.query(&alone));
                 }
             }
             ([Step::Index(index), steps @ ..], _) => {

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 fn whole_document(path: &JsonPath, document: &[u8]) -> Option<Vec<Value>> {
     let document = serde_json::from_slice(document).ok()?;
-    Some(path.query(&document).all().into_iter().cloned().collect())
+    Some(path.query(&document))
 }
 
 /// The number of steps, and whether elements are looked at one by one after them.
@@ -40,6 +40,33 @@ fn a_path_begins_with_the_way_to_a_place() {
         ("$['a\\\\b']", (0, false)),
     ] {
         assert_eq!(read(path), (wanted.0, Some(wanted.1)), "{path}");
+    }
+}
+
+#[test]
+fn p3_a_path_means_and_shows_what_was_written() {
+    let document = br#"{"a'].b['c": 1, "a": {"b": {"c": 2}}, "d": [3], "d ": [4]}"#;
+    for (path, wanted) in [
+        (r#"$["a'].b['c"]"#, 1),
+        (r"$['a\'].b[\'c']", 1),
+        ("$ .a .b ['c']", 2),
+        ("$.d [0]", 3),
+        ("$['d '][0]", 4),
+    ] {
+        let read = parse(path).unwrap();
+        assert_eq!(select(&read, document).unwrap(), [Value::from(wanted)], "{path}");
+        assert_eq!(read.to_string(), path);
+    }
+    assert_eq!(parse("$..c").unwrap().to_string(), "$..c");
+}
+
+#[test]
+fn p3_a_path_that_is_cut_off_is_refused() {
+    let path = r#"$["a\u00e9\uD83D\uDE00", 'b\u00E9'][?@.c == "\uD83D\uDE00"]"#;
+    assert!(parse(path).is_ok());
+    for end in 2..path.len() - 1 {
+        let Some(cut) = path.get(..end).filter(|cut| !cut.ends_with("]")) else { continue };
+        assert!(parse(cut).is_err(), "{cut}");
     }
 }
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
-use super::jsonpath;
+use super::jsonpath::{self, JsonPath};
 use super::state::State;
 
 /// What one look at the world returned.
@@ -142,7 +141,7 @@ pub struct Reply {
 impl Reply {
     /// What a path selects in the facts.
     pub fn select(&self, path: &JsonPath) -> Vec<Value> {
-        path.query(&self.document).all().into_iter().cloned().collect()
+        path.query(&self.document)
     }
 }
 

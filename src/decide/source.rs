@@ -1,9 +1,8 @@
 //! Where in an observation a text is found, for versions and captures.
 
 use serde_json::Value;
-use serde_json_path::JsonPath;
 
-use super::jsonpath;
+use super::jsonpath::{self, JsonPath};
 use super::observation::Observation;
 
 /// Where in an observation a text is found: for versions and captures.

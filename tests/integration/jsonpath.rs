@@ -24,7 +24,7 @@ fn holds(case: &Value) -> bool {
         return path.is_err();
     }
     let Ok(path) = path else { return false };
-    let found: Value = path.query(&case["document"]).all().into_iter().cloned().collect();
+    let found: Value = path.query(&case["document"]).into();
     match case.get("results") {
         Some(any) => any.as_array().unwrap().contains(&found),
         None => case["result"] == found,
