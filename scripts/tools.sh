@@ -16,6 +16,11 @@ export PATH
 : "${SKIPS:=$tools/skips}"
 export SKIPS
 
+# How fuzz targets are built: what was run is counted, as cargo-fuzz has it without a sanitizer.
+fuzz_flags='--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4
+ -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table
+ -Cllvm-args=-sanitizer-coverage-trace-compares'
+
 # Versions are pinned: a linter that learns something new must not fail an old commit.
 install_part() {
   case $1 in
@@ -81,6 +86,12 @@ have() {
     registry) have_program docker-registry ;;
     postgres) [ -n "$(find "$tools/unpacked/usr/lib/postgresql" -name psql 2>/dev/null)" ] ;;
     grpc-health) [ -n "$(find "$tools/python/lib" -type d -name grpc_health 2>/dev/null)" ] ;;
+    # A toolchain that counts what was run, and a C++ compiler for what feeds it.
+    fuzz)
+      have_program c++ || have_program g++ || have_program clang++ || return 1
+      # shellcheck disable=SC2086 # flags are words
+      echo '' | rustc --crate-type lib --crate-name probe --emit obj -o "$tools/probe.o" $fuzz_flags - 2>/dev/null
+      ;;
     redis) [ -x "$tools/unpacked/usr/bin/redis-check-rdb" ] && [ -x "$tools/unpacked/usr/bin/redis-cli" ] ;;
     *) have_program "$1" ;;
   esac
