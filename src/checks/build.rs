@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::burst::Burst;
-use super::{KINDS, Kind, Probe};
+use super::{KINDS, Kind, Probe, cookies};
 use crate::config::expectation::{ExpectSpec, captures};
 use crate::config::values::NonEmpty;
 use crate::config::{CheckSpec, Place};
@@ -163,7 +163,10 @@ pub fn build(
 ) -> anyhow::Result<Vec<Check>> {
     let mut checks: Vec<Check> = Vec::new();
     for (index, (place, spec)) in specs.iter().enumerate() {
-        let check = one(spec, surroundings).map_err(|why| at(place, index, spec, &why))?;
+        let mut check = one(spec, surroundings).map_err(|why| at(place, index, spec, &why))?;
+        if let Ok(Some(jar)) = cookies::read(spec) {
+            cookies::join(&mut check, &jar, &checks);
+        }
         if checks.iter().any(|known| known.name == check.name) {
             let why = format!("the name `{}` is taken; give one of them another name", check.name);
             return Err(at(place, index, spec, &why).into());

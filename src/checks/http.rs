@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::warm_up::{self, WarmUp};
-use super::{Attempt, Kind, Probe, Surroundings, trust};
+use super::{Attempt, Kind, Probe, Surroundings, cookies, trust};
 use crate::config::CheckSpec;
 use crate::config::check::{AuthSpec, WarmUpSpec};
 use crate::config::values::Secret;
@@ -27,6 +27,7 @@ const KEYS: &[&str] = &[
     "json",
     "warm-up",
     "auth",
+    "cookies",
     "redirects",
     "ca",
     "insecure",
@@ -60,6 +61,7 @@ struct Http {
     insecure: bool,
     client: Client,
     warm_up: Option<WarmUp>,
+    jar: Option<String>,
 }
 
 /// What is sent. A captured value cannot change the structure of JSON.
@@ -130,6 +132,7 @@ fn build(
         max_body: max_body as usize,
         insecure: trust.insecure,
         client,
+        jar: cookies::read(spec)?,
         warm_up: spec.warm_up.as_ref().map(|own| warm_up(spec, own, surroundings)).transpose()?,
     }))
 }
@@ -292,13 +295,14 @@ impl Probe for Http {
     }
 
     fn look(&self, attempt: &Attempt<'_>) -> Observation {
-        let warmed = self.warm_up.as_ref().map_or(Ok(Duration::ZERO), |first| first.send(attempt));
-        let timeout = match warmed {
+        let mut jar = self.jar.as_deref().map(|jar| cookies::left(attempt.variables, jar));
+        let first = self.warm_up.as_ref().map(|first| first.send(attempt, jar.as_mut()));
+        let timeout = match first.unwrap_or(Ok(Duration::ZERO)) {
             Ok(took) => attempt.timeout.saturating_sub(took),
             Err(failure) => return Observation::Failed(failure),
         };
         match self.request(&Attempt { timeout, ..*attempt }) {
-            Ok(request) => self.client.send(&request, attempt.place),
+            Ok(request) => self.client.send_with(&request, attempt.place, jar),
             Err(name) => not_captured(&name),
         }
     }

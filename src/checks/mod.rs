@@ -5,6 +5,7 @@ mod burst;
 mod choose;
 mod command;
 mod container;
+mod cookies;
 mod crew;
 mod dns;
 mod grpc;

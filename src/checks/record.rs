@@ -1,9 +1,10 @@
 //! What a check has shown so far, and the published form of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Check;
+use crate::commands::Session;
 use crate::decide::expect::Finding;
 use crate::decide::judge::Judgement;
 use crate::decide::observation::Observation;
@@ -30,6 +31,8 @@ pub(super) struct Told {
     pub judgement: Judgement,
     /// The answer, when the attempt did not pass.
     pub response: Option<v1::Response>,
+    /// What came with the answer and must not be shown.
+    pub secrets: Vec<String>,
 }
 
 /// The record of one check.
@@ -39,9 +42,18 @@ pub(super) struct Record {
     pub last: Option<Told>,
     timeline: Vec<v1::Stretch>,
     pub began: Duration,
+    hidden: BTreeSet<String>,
 }
 
 impl Record {
+    /// Keeps texts out of everything that is written, each of them once.
+    pub(super) fn hide(&mut self, secrets: &[String], session: &Session) {
+        for secret in secrets.iter().filter(|secret| !self.hidden.contains(*secret)) {
+            session.hide(secret);
+        }
+        self.hidden.extend(secrets.iter().cloned());
+    }
+
     /// Adds an attempt.
     pub(super) fn add(&mut self, told: Told) {
         self.attempts += 1;

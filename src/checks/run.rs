@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::cookies::shown;
 use super::crew::{AT_ONCE, Crew};
 use super::order::provider;
 use super::progress::Progress;
@@ -184,7 +185,7 @@ impl<'a> State<'a> {
             let source = provider(self.checks, name);
             if source.is_some_and(|source| self.results[source].is_some()) {
                 let source = source.map_or("", |source| self.checks[source].name.as_str());
-                let reason = format!("not run: check {source} did not capture {{{{{name}}}}}");
+                let reason = format!("not run: check {source} did not capture {}", shown(name));
                 self.waiting.remove(&index);
                 self.settle(index, &End { verdict: Verdict::Inconclusive, reason }, None);
             }
@@ -229,6 +230,7 @@ impl<'a> State<'a> {
             // It was given up.
             Event::Attempt(index, _) if self.results[index].is_some() => {}
             Event::Attempt(index, told) => {
+                self.records[index].hide(&told.secrets, self.session);
                 self.progress.attempt(index, &told);
                 self.records[index].add(*told);
             }
@@ -333,6 +335,7 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                     at: shared.started.elapsed(),
                     latency: observation.elapsed(),
                     response: response(&observation, judgement.verdict),
+                    secrets: observation.secrets().to_vec(),
                     judgement,
                 });
                 if shared.sender.send(Event::Attempt(index, told)).is_err() {

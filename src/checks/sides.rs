@@ -197,8 +197,11 @@ pub fn refuse_crossing(loaded: &Loaded) -> anyhow::Result<()> {
                 continue;
             };
             return Err(Fault::usage(format!(
-                "{}: check {} needs {{{{{name}}}}} of {}, which is asked from another machine",
-                loaded.file, check.name, other.name
+                "{}: check {} needs {} of {}, which is asked from another machine",
+                loaded.file,
+                check.name,
+                super::cookies::shown(name),
+                other.name
             ))
             .hint("give both the same `from: host` or `from: caller`")
             .into());

@@ -122,6 +122,8 @@ keys! {
     json ("json"): serde_json::Value,
     /// Credentials, never sent to another host on a redirect.
     auth ("auth"): AuthSpec,
+    /// A name for the cookies that it shares with all checks that say the same, in their order.
+    cookies ("cookies"): String,
     /// Follow redirects (up to 10); if absent they are not followed.
     redirects ("redirects"): bool,
     /// A file of PEM certificates to trust instead of the platform's.

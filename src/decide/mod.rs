@@ -9,6 +9,7 @@ mod combination;
 pub mod compose_kinds;
 pub mod confirmation;
 pub mod containers;
+pub mod cookies;
 pub mod dns;
 pub mod expect;
 mod exposition;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::cookies::Jar;
 use super::jsonpath::{self, JsonPath};
 use super::state::State;
 
@@ -38,6 +39,14 @@ impl Observation {
         !matches!(self, Observation::Failed(f) if f.kind == FailureKind::Refused)
     }
 
+    /// What came in cookies and must not be shown.
+    pub fn secrets(&self) -> &[String] {
+        match self {
+            Observation::Http(HttpResponse { cookies: Some(jar), .. }) => jar.secrets(),
+            _ => &[],
+        }
+    }
+
     /// How long the look took.
     pub fn elapsed(&self) -> Duration {
         match self {
@@ -69,6 +78,8 @@ pub struct HttpResponse {
     pub redirects: u32,
     /// From the first byte sent to the last byte read.
     pub elapsed: Duration,
+    /// The cookies after it, where they are kept.
+    pub cookies: Option<Jar>,
 }
 
 impl HttpResponse {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::jsonpath::{self, JsonPath};
-use super::observation::Observation;
+use super::observation::{HttpResponse, Observation};
 
 /// Where in an observation a text is found: for versions and captures.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub enum Source {
     Header(String),
     /// The whole body or standard output, without surrounding white space.
     Body,
+    /// The cookies that are kept, as [`Jar::write`](super::cookies::Jar::write) has them.
+    Cookies,
 }
 
 impl Source {
@@ -35,6 +37,9 @@ impl Source {
             (Source::Body, Observation::Exit(output)) => {
                 Ok(String::from_utf8_lossy(&output.stdout).trim().into())
             }
+            (Source::Cookies, Observation::Http(HttpResponse { cookies: Some(jar), .. })) => {
+                Ok(jar.write())
+            }
             _ => Err("there is nothing to read it from".into()),
         }
     }
@@ -45,6 +50,7 @@ impl Source {
             Source::JsonPath(path) => format!("jsonpath {path}"),
             Source::Header(name) => format!("header {name}"),
             Source::Body => "the body".into(),
+            Source::Cookies => "the cookies".into(),
         }
     }
 }

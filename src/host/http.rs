@@ -1,7 +1,9 @@
 //! HTTP: one request, one bounded answer.
 
 mod address;
+mod cookies;
 mod events;
+mod names;
 #[cfg(test)]
 mod tests;
 
@@ -11,18 +13,19 @@ use std::time::Duration;
 
 use ureq::http::{Method, Uri};
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
-use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
-use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
-use ureq::{Agent, Error, Proxy, config::Config, http};
+use ureq::unversioned::transport::DefaultConnector;
+use ureq::{Agent, Error, Proxy, http};
 
 pub(super) use address::origin;
 use address::{join, leaves_tls};
+use names::Names;
 
 use super::clock::Moment;
 use super::room::Place;
 use super::tcp;
 use super::tls::{Tls, Trust, certificates};
 use crate::config::values::Secret;
+use crate::decide::cookies::Jar;
 use crate::decide::observation::{FailureKind, HttpResponse, Observation, ProbeFailure};
 
 /// Redirects that are followed at most.
@@ -137,11 +140,21 @@ impl Client {
     /// Sends a request and reads the answer; a large one takes the place, and should be looked at
     /// before that is left.
     pub fn send(&self, request: &Request, place: &Place<'_>) -> Observation {
+        self.send_with(request, place, None)
+    }
+
+    /// The same with cookies, which go where they fit; what is there then comes with the answer.
+    pub fn send_with(
+        &self,
+        request: &Request,
+        place: &Place<'_>,
+        mut cookies: Option<Jar>,
+    ) -> Observation {
         let started = Moment::now();
-        match self.exchange(request, place, started) {
+        match self.exchange(request, place, started, cookies.as_mut()) {
             Ok((response, waited)) => {
                 let elapsed = started.elapsed().saturating_sub(waited);
-                Observation::Http(HttpResponse { elapsed, ..response })
+                Observation::Http(HttpResponse { elapsed, cookies, ..response })
             }
             Err((kind, message)) => {
                 Observation::Failed(ProbeFailure { kind, message, elapsed: started.elapsed() })
@@ -155,8 +168,9 @@ impl Client {
         request: &Request,
         place: &Place<'_>,
         started: Moment,
+        cookies: Option<&mut Jar>,
     ) -> Result<(HttpResponse, Duration), Failed> {
-        let (response, uri, redirects) = self.answer(request, started)?;
+        let (response, uri, redirects) = self.follow(request, started, cookies)?;
         // Waiting for others must leave time to read.
         let patience = request.timeout.saturating_sub(started.elapsed()) / 2;
         read(response, &uri, redirects, request.max_body, |size| place.take(size, patience))
@@ -167,6 +181,15 @@ impl Client {
         &self,
         request: &Request,
         started: Moment,
+    ) -> Result<(http::Response<ureq::Body>, Uri, u32), Failed> {
+        self.follow(request, started, None)
+    }
+
+    fn follow(
+        &self,
+        request: &Request,
+        started: Moment,
+        mut cookies: Option<&mut Jar>,
     ) -> Result<(http::Response<ureq::Body>, Uri, u32), Failed> {
         use FailureKind::Broken;
         let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
@@ -183,12 +206,18 @@ impl Client {
             if left.is_zero() {
                 return Err((FailureKind::Timeout, "timed out".into()));
             }
-            let ask = |client: &Self| client.once(request, &uri, &method, with_body, trusted, left);
+            let cookie = cookies.as_deref().and_then(|jar| cookies::header(jar, &uri));
+            let ask = |client: &Self| {
+                client.once(request, &uri, &method, with_body, (trusted, cookie.as_deref()), left)
+            };
             let response = match (ask(self), &self.besides) {
                 // Nothing was asked yet where TLS was not agreed upon.
                 (Err((FailureKind::Tls, _)), Some(other)) => ask(other)?,
                 (answer, _) => answer?,
             };
+            if let Some(jar) = cookies.as_deref_mut() {
+                cookies::absorb(jar, &response, &uri);
+            }
             let location = response.headers().get(http::header::LOCATION);
             let status = response.status();
             let followed = |_: &&_| request.redirects && status.is_redirection();
@@ -220,7 +249,7 @@ impl Client {
         uri: &Uri,
         method: &Method,
         with_body: bool,
-        trusted: bool,
+        (trusted, cookie): (bool, Option<&str>),
         timeout: Duration,
     ) -> Result<http::Response<ureq::Body>, Failed> {
         let mut builder = http::Request::builder().method(method).uri(uri);
@@ -229,6 +258,9 @@ impl Client {
             if trusted || name.eq_ignore_ascii_case("range") {
                 builder = builder.header(name, value.expose());
             }
+        }
+        if let Some(cookie) = cookie {
+            builder = builder.header(http::header::COOKIE, cookie);
         }
         let local = uri.host().is_some_and(is_loopback);
         let agent = if local { &self.direct } else { &self.through_proxy };
@@ -290,7 +322,7 @@ fn read(
         body: bytes,
         truncated,
         redirects,
-        elapsed: Duration::ZERO,
+        ..HttpResponse::default()
     };
     Ok((response, waited))
 }
@@ -351,34 +383,4 @@ pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     tcp::is_localhost(bare)
         || bare.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
-/// Resolves names as [`tcp::resolve`] does: `localhost` is both loopback addresses.
-#[derive(Debug)]
-struct Names;
-
-impl Resolver for Names {
-    fn resolve(
-        &self,
-        uri: &Uri,
-        _: &Config,
-        timeout: NextTimeout,
-    ) -> Result<ResolvedSocketAddrs, Error> {
-        let host = uri.host().ok_or(Error::HostNotFound)?;
-        let default = if uri.scheme_str() == Some("https") { 443 } else { 80 };
-        let limit =
-            if timeout.after.is_not_happening() { Duration::from_secs(30) } else { *timeout.after };
-        let found =
-            tcp::resolve(host, uri.port_u16().unwrap_or(default), limit).map_err(|error| {
-                match error.kind() {
-                    std::io::ErrorKind::TimedOut => Error::Timeout(timeout.reason),
-                    _ => Error::HostNotFound,
-                }
-            })?;
-        let mut addresses = self.empty();
-        for address in found.into_iter().take(16) {
-            addresses.push(address);
-        }
-        if addresses.is_empty() { Err(Error::HostNotFound) } else { Ok(addresses) }
-    }
 }

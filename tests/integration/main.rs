@@ -31,6 +31,7 @@ mod compose_rounds;
 mod compose_slots;
 mod compose_world;
 mod containers;
+mod cookies;
 mod crash_callers;
 mod crash_commands;
 mod crash_disk;
