@@ -335,7 +335,7 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                     at: shared.started.elapsed(),
                     latency: observation.elapsed(),
                     response: response(&observation, judgement.verdict),
-                    secrets: observation.secrets().to_vec(),
+                    secrets: check.judge.secrets(&observation),
                     judgement,
                 });
                 if shared.sender.send(Event::Attempt(index, told)).is_err() {

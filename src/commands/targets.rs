@@ -11,11 +11,12 @@ use crate::config::expectation::{ExpectSpec, PredicateSpec, VersionSpec};
 use crate::config::forms::HealthSpec;
 use crate::config::values::{Argv, NonEmpty, Period, Secret};
 use crate::config::watched::{ContainerSpec, UnitSpec};
-use crate::config::{CheckSpec, Loaded, Place};
+use crate::config::{CheckSpec, Loaded, Place, hidden};
 use crate::decide::health::HealthOptions;
 use crate::decide::status_set::StatusSet;
 use crate::exit::Fault;
 use crate::host::process::Started;
+use crate::report::mask::{Mask, is_secret_name};
 
 /// Flags that name targets and what is expected of them. When any target is named here, the
 /// checks of the file are left alone.
@@ -163,6 +164,7 @@ impl CommonArgs {
         for secret in [&targets.bearer, &targets.basic].into_iter().flatten() {
             session.hide(secret.expose());
         }
+        session.hide_all(&targets.secrets()?);
         for (_, spec) in &mut specs {
             self.override_timing(spec, timing);
         }
@@ -322,6 +324,22 @@ impl TargetArgs {
             Ok((name.trim().to_owned(), Secret::new(value.trim())))
         };
         self.header.iter().map(parse).collect()
+    }
+
+    /// What must not be shown of the flags, as it stands in a request.
+    fn secrets(&self) -> anyhow::Result<Mask> {
+        let mut mask = Mask::default();
+        self.targets.iter().chain(&self.url).for_each(|url| hidden::in_address(url, &mut mask));
+        for (name, value) in self.headers()? {
+            if is_secret_name(&name) {
+                hidden::add(value.expose(), &mut mask);
+            }
+        }
+        if let Some(pair) = &self.basic {
+            hidden::as_basic(pair.expose(), &mut mask);
+            pair.expose().split_once(':').iter().for_each(|(_, password)| mask.add(password));
+        }
+        Ok(mask)
     }
 
     fn auth(&self) -> anyhow::Result<Option<AuthSpec>> {

@@ -16,6 +16,7 @@ use crate::decide::predicate::{Comparison, JsonType, Predicate};
 use crate::decide::source::Source;
 use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, is_name};
+use crate::report::mask::is_secret_name;
 
 /// A struct with its own keys, and all predicates beside them.
 macro_rules! query {
@@ -279,7 +280,8 @@ pub fn captures(specs: &BTreeMap<String, CaptureSpec>) -> Result<Vec<Capture>, S
         }
         let source = source(spec.jsonpath.as_deref(), spec.header.as_deref(), spec.body)
             .map_err(|why| format!("capture `{name}`: {why}"))?;
-        Ok(Capture { name: name.clone(), source, secret: spec.secret })
+        let header = spec.header.as_deref().is_some_and(is_secret_name);
+        Ok(Capture { name: name.clone(), source, secret: spec.secret || header })
     };
     specs.iter().map(build).collect()
 }

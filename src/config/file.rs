@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use super::check::CheckSpec;
+use super::hidden;
 use super::interpolate::{Mistake, interpolate};
 use super::keys;
 #[cfg(test)]
@@ -168,7 +169,9 @@ pub fn parse(
         let Mistake { line, message, hint } = mistake;
         Fault::usage(format!("{file}:{line}: {message}")).hint(hint)
     })?;
-    let mask = Mask::of_variables(&interpolated.used);
+    let mut mask = Mask::of_variables(&interpolated.used);
+    // A text that is no YAML is told by whoever reads it next.
+    tree::read(&interpolated.text).iter().for_each(|tree| hidden::find(tree, &mut mask));
     let config: Config = read(file, &interpolated.text, &mask)?;
     if let Some((path, (line, column))) = keys::without_value(&interpolated.text) {
         let why = format!("{file}:{line}:{column}: {path}: there is no value");

@@ -8,6 +8,7 @@ pub mod exchange;
 pub mod expectation;
 mod file;
 pub mod forms;
+pub(crate) mod hidden;
 mod interpolate;
 mod keys;
 pub mod parts;

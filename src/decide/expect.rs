@@ -17,6 +17,7 @@ use super::status_set::StatusSet;
 use super::template::Template;
 use super::verdict::Verdict;
 use super::words::{same_version, shorten, show_duration};
+use crate::report::mask::is_secret_name;
 
 /// What must hold of an observation.
 #[derive(Debug, Clone)]
@@ -222,6 +223,7 @@ impl Expect {
         match (self, observation) {
             (Expect::Status(_), Observation::Http(response)) => value(response.status.into()),
             (Expect::Header(name, _), Observation::Http(response)) => match response.header(name) {
+                Some(text) if is_secret_name(name) => Ok(Seen::Value(text.into(), "***".into())),
                 Some(text) => value(text.into()),
                 None => Ok(Seen::Missing("the header is not there".into())),
             },

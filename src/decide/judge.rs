@@ -117,6 +117,13 @@ impl Judge {
         }
     }
 
+    /// What must not be shown of an answer, whether it is one that passes or not.
+    pub fn secrets(&self, observation: &Observation) -> Vec<String> {
+        let secret = self.capture.iter().filter(|capture| capture.secret);
+        let captured = secret.filter_map(|capture| capture.source.find(observation).ok());
+        observation.secrets().iter().cloned().chain(captured).collect()
+    }
+
     fn warnings(
         &self,
         findings: &[Finding],

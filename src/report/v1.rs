@@ -71,7 +71,14 @@ fn map(value: &mut serde_json::Value, change: &impl Fn(&str) -> String) {
     match value {
         String(text) => *text = change(text),
         Array(list) => list.iter_mut().for_each(|value| map(value, change)),
-        Object(object) => object.values_mut().for_each(|value| map(value, change)),
+        Object(object) => {
+            // Their names are somebody else's words.
+            if let Some(Object(circuits)) = object.get_mut("circuits") {
+                let named = std::mem::take(circuits).into_iter();
+                *circuits = named.map(|(name, state)| (change(&name), state)).collect();
+            }
+            object.values_mut().for_each(|value| map(value, change));
+        }
         _ => {}
     }
 }

@@ -96,6 +96,7 @@ mod release_ci;
 mod resumed;
 mod safeguard;
 mod scenarios;
+mod secrets;
 mod services;
 mod shared_images;
 mod smoke_test;

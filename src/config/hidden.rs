@@ -1,0 +1,118 @@
+//! Secrets that stand in the file itself and in no variable: what repeats them is masked as well.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::tree::{Kind, Node};
+use crate::decide::template::names;
+use crate::report::mask::{Mask, is_secret_name};
+
+/// Keys of ours that are called like secrets: a file's name, and whether something is one.
+const HARMLESS: &[&str] = &["client-key", "key", "secret"];
+
+/// Adds the texts of keys whose names say that they are secret, and what in addresses is.
+pub(super) fn find(node: &Node, mask: &mut Mask) {
+    match &node.kind {
+        Kind::Scalar { text, .. } => in_address(text, mask),
+        Kind::List(list) => list.iter().for_each(|node| find(node, mask)),
+        Kind::Map(pairs) => {
+            for (key, value) in pairs {
+                let name = scalar(key);
+                match scalar(value) {
+                    "" => find(value, mask),
+                    text if name == "bearer"
+                        || is_secret_name(name) && !HARMLESS.contains(&name) =>
+                    {
+                        add(text, mask);
+                    }
+                    _ => find(value, mask),
+                }
+            }
+            let of = |name: &str| pairs.iter().find(|(key, _)| scalar(key) == name);
+            if let (Some((_, user)), Some((_, password))) = (of("user"), of("password")) {
+                as_basic(&format!("{}:{}", scalar(user), scalar(password)), mask);
+            }
+        }
+    }
+}
+
+fn scalar(node: &Node) -> &str {
+    match &node.kind {
+        Kind::Scalar { text, .. } => text,
+        _ => "",
+    }
+}
+
+/// User and password as they go over HTTP (RFC 7617 §2).
+pub(crate) fn as_basic(pair: &str, mask: &mut Mask) {
+    mask.add(&STANDARD.encode(pair));
+}
+
+/// A value, also without the scheme before it: `Bearer …`. What is captured is no secret of the file.
+pub(crate) fn add(text: &str, mask: &mut Mask) {
+    if names(text).is_empty() {
+        mask.add(text);
+        if let Some((_, rest)) = text.split_once(' ') {
+            mask.add(rest);
+        }
+    }
+}
+
+/// The password before a host, and parameters that are called like secrets.
+pub(crate) fn in_address(text: &str, mask: &mut Mask) {
+    let authority = text.split_once("://").and_then(|(_, rest)| rest.split(['/', '?', '#']).next());
+    let user = authority.and_then(|authority| authority.rsplit_once('@'));
+    if let Some((_, password)) = user.and_then(|(user, _)| user.split_once(':')) {
+        add(password, mask);
+    }
+    let query = text.split_once('?').map_or("", |(_, query)| query);
+    for parameter in query.split(['&', '#']) {
+        match parameter.split_once('=') {
+            Some((name, value)) if is_secret_name(name) => add(value, mask),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn masked(yaml: &str, text: &str) -> String {
+        let mut mask = Mask::default();
+        find(&super::super::tree::read(yaml).unwrap(), &mut mask);
+        mask.apply(text)
+    }
+
+    #[test]
+    fn x4_secrets_in_the_file_are_known_by_their_keys() {
+        for yaml in [
+            "headers: { X-Api-Key: hunter2 }",
+            "headers: { Authorization: Bearer hunter2 }",
+            "auth: { bearer: hunter2 }",
+            "- redis: { password: 'hunter2' }",
+            "json: [{ token: hunter2 }]",
+            "env: { DB_PASSWORD: hunter2 }",
+            "url: https://a.test/?x=1&access_token=hunter2#top",
+            "each: ['/a?token=hunter2']",
+            "command: [git, clone, 'https://me:hunter2@a.test/x']",
+        ] {
+            assert_eq!(masked(yaml, "it is hunter2."), "it is ***.", "{yaml}");
+        }
+        let basic = masked("basic: { user: me, password: hunter2 }", "bWU6aHVudGVyMg==");
+        assert_eq!(basic, "***");
+    }
+
+    #[test]
+    fn x4_what_is_no_secret_stays_readable() {
+        for yaml in [
+            "capture: { token: { jsonpath: $.token, secret: true } }",
+            "client-key: certs/true.pem",
+            "headers: { Authorization: 'Bearer {{true}}', Accept: true }",
+            "url: https://a.test/?page=true",
+        ] {
+            let text = "true certs/true.pem {{true}} $.token";
+            assert_eq!(masked(yaml, text), text, "{yaml}");
+        }
+    }
+}
