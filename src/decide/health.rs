@@ -55,6 +55,8 @@ pub struct Component {
     pub condition: Condition,
     /// Whether the document itself calls it critical.
     pub critical: Option<bool>,
+    /// Whether it is a worker, which runs or does not.
+    pub is_worker: bool,
     /// What it says about itself.
     pub message: Option<String>,
 }
@@ -186,6 +188,9 @@ impl HealthDocument {
                 } else if let Some(running) = map.get("running").and_then(Value::as_bool) {
                     let condition = if running { Condition::Healthy } else { Condition::Unhealthy };
                     self.push(name, condition, part);
+                    if let Some(worker) = self.components.last_mut() {
+                        worker.is_worker = true;
+                    }
                 }
                 if let Some(Value::Object(nested)) = map.get("components") {
                     nested.iter().for_each(|(inner, part)| {
@@ -203,6 +208,7 @@ impl HealthDocument {
             name: name.into(),
             condition,
             critical: part.get("critical").and_then(Value::as_bool),
+            is_worker: false,
             message: message.map(str::to_owned),
         });
     }
@@ -255,7 +261,8 @@ fn engine_component(value: &Value) -> Component {
         _ => Condition::Unknown(word.into()),
     };
     let (name, critical) = ("aiAvailability".into(), Some(true));
-    Component { name, condition, critical, message: Some(format!("the engine is {word}")) }
+    let message = Some(format!("the engine is {word}"));
+    Component { name, condition, critical, is_worker: false, message }
 }
 
 fn text<'a>(map: &'a Map<String, Value>, keys: &[&str]) -> Option<&'a str> {
@@ -331,7 +338,9 @@ fn judge_component(
     let named = options.critical.iter().any(|name| same_name(&component.name, name));
     // Without anybody's word on what is critical, a document without an overall word is judged
     // by all of its parts; one with an overall word has already weighed them.
+    // Who lists services has said nothing of workers: theirs is the document's own mark.
     let critical = named
+        || (component.is_worker && component.critical == Some(true))
         || (options.critical.is_empty()
             && component.critical.unwrap_or(document.overall.is_none()));
     let Component { name, condition, message, .. } = component;

@@ -138,6 +138,7 @@ fn p4_a_critical_worker_that_does_not_run_fails() {
     let mut document = full();
     document["workers"][0]["running"] = json!(false);
     assert_eq!(judged_with(document.clone(), &[], &[]).verdict, Verdict::Fail);
+    assert_eq!(judged_with(document.clone(), &["postgres"], &[]).verdict, Verdict::Fail);
     document["workers"][0]["critical"] = json!(false);
     assert_eq!(judged_with(document, &[], &[]).verdict, Verdict::Pass);
 }
