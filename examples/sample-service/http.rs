@@ -72,14 +72,14 @@ fn bad(what: &'static str) -> io::Error {
 
 pub(crate) struct Response {
     pub(crate) status: u16,
-    pub(crate) content_type: &'static str,
-    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) content_type: String,
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
 }
 
 impl Response {
-    pub(crate) fn new(status: u16, content_type: &'static str, body: impl Into<String>) -> Self {
-        Self { status, content_type, headers: Vec::new(), body: body.into() }
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<String>) -> Self {
+        Self { status, content_type: content_type.into(), headers: Vec::new(), body: body.into() }
     }
 
     pub(crate) fn json(status: u16, body: impl Into<String>) -> Self {
@@ -90,8 +90,8 @@ impl Response {
         Self::new(status, "text/plain; charset=utf-8", body)
     }
 
-    pub(crate) fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.headers.push((name, value.into()));
+    pub(crate) fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.headers.push((name.into(), value.into()));
         self
     }
 

@@ -18,6 +18,7 @@ mod faults;
 mod http;
 mod options;
 mod others;
+mod pages;
 mod service;
 mod streams;
 
@@ -31,6 +32,7 @@ use std::{env, fs, io, process, thread};
 
 use crate::faults::Fault;
 use crate::options::{Options, Role, USAGE};
+use crate::pages::Pages;
 use crate::service::Service;
 
 fn main() -> ExitCode {
@@ -80,13 +82,14 @@ fn run(options: Options) -> io::Result<()> {
 }
 
 fn serve_all(options: Options) -> io::Result<()> {
+    let pages = options.pages.as_deref().map_or(Ok(Pages::default()), Pages::read)?;
     let listeners = listen(&options.bind, options.port)?;
     let port = listeners[0].local_addr()?.port();
     if let Some(seconds) = options.faults.number(Fault::CrashAfter) {
         crash_after(seconds);
     }
     let deaf = options.faults.has(Fault::Deaf);
-    let service = Arc::new(Service::new(options.version, options.faults, options.data));
+    let service = Arc::new(Service::new(options.version, options.faults, options.data, pages));
     let ending = Arc::clone(&service);
     others::at_the_end(deaf, move || ending.wait_for_answers())?;
     let mut servers = Vec::new();

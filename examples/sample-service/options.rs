@@ -16,6 +16,8 @@ Usage: sample-service [OPTIONS]
   --version VERSION    the version it is  [env: WAVEOFF_VERSION, VERSION] [default: dev]
   --bad-versions LIST  versions (a,b,c) whose critical services are down
   --data FOLDER        add the version to FOLDER/starts, which /starts shows  [env: DATA]
+  --pages FILE         answer first with the pages of a JSON file, and so stand for another
+                       service; examples/suites has some  [env: PAGES]
   --worker             do not listen: say the version and wait
   --once               do not listen: say the version and end
   --probe PATH         ask the service on the port for PATH; end with 1 unless it says 200
@@ -56,6 +58,7 @@ pub(crate) struct Options {
     pub(crate) port_file: Option<PathBuf>,
     pub(crate) version: String,
     pub(crate) data: Option<PathBuf>,
+    pub(crate) pages: Option<PathBuf>,
     pub(crate) faults: Faults,
 }
 
@@ -72,6 +75,7 @@ impl Options {
             port_file: None,
             version: set("WAVEOFF_VERSION").or_else(|| set("VERSION")).unwrap_or("dev".into()),
             data: set("DATA").map(PathBuf::from),
+            pages: set("PAGES").map(PathBuf::from),
             faults: Faults::default(),
         };
         for named in set("FAULTS").iter().flat_map(|all| all.split(',')) {
@@ -103,6 +107,7 @@ impl Options {
                 "--version" => options.version = value,
                 "--bad-versions" => bad_versions = value,
                 "--data" => options.data = Some(value.into()),
+                "--pages" => options.pages = Some(value.into()),
                 "--probe" => options.role = Role::Probe(value),
                 "--fault" => options.fault(&value)?,
                 _ => return Err(format!("unknown option {name}")),

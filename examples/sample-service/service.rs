@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::documents::{self, Metrics};
 use crate::faults::{Fault, Faults};
 use crate::http::{self, Request, Response};
+use crate::pages::{Answer, Pages};
 use crate::streams;
 
 pub(crate) struct Service {
@@ -23,6 +24,7 @@ pub(crate) struct Service {
     counted: AtomicU64,
     detections: AtomicU64,
     data: Option<PathBuf>,
+    pages: Pages,
     /// Requests that were read and not answered yet.
     unanswered: AtomicU64,
 }
@@ -31,7 +33,12 @@ pub(crate) struct Service {
 const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 impl Service {
-    pub(crate) fn new(version: String, faults: Faults, data: Option<PathBuf>) -> Self {
+    pub(crate) fn new(
+        version: String,
+        faults: Faults,
+        data: Option<PathBuf>,
+        pages: Pages,
+    ) -> Self {
         Self {
             version,
             faults: Mutex::new(faults),
@@ -40,6 +47,7 @@ impl Service {
             counted: AtomicU64::new(0),
             detections: AtomicU64::new(0),
             data,
+            pages,
             unanswered: AtomicU64::new(0),
         }
     }
@@ -58,7 +66,7 @@ impl Service {
         let _ = stream.set_nodelay(true);
         let mut input = BufReader::new(input);
         loop {
-            let request = match http::read(&mut input) {
+            let mut request = match http::read(&mut input) {
                 Ok(Some(request)) => request,
                 Ok(None) => return,
                 Err(problem) => {
@@ -67,20 +75,25 @@ impl Service {
                     return;
                 }
             };
+            let mut page = self.pages.answer(&request);
+            if let Some(path) = page.and_then(|page| page.like.as_ref()) {
+                request.path.clone_from(path);
+                page = None;
+            }
             // These go on until the client leaves, and are nobody's last answer.
             match (request.path.as_str(), &request.websocket_key) {
-                ("/echo", Some(key)) => {
+                ("/echo", Some(key)) if page.is_none() => {
                     let _ = streams::echo(&mut input, &mut stream, key);
                     return;
                 }
-                ("/events", _) if request.method == "GET" => {
+                ("/events", _) if page.is_none() && request.method == "GET" => {
                     let _ = streams::events(&mut stream, &self.version);
                     return;
                 }
                 _ => {}
             }
             self.unanswered.fetch_add(1, Ordering::SeqCst);
-            let answered = self.exchange(&request, &mut stream);
+            let answered = self.exchange(&request, page, &mut stream);
             self.unanswered.fetch_sub(1, Ordering::SeqCst);
             if answered.is_err() || !request.keep_alive {
                 return;
@@ -88,7 +101,12 @@ impl Service {
         }
     }
 
-    fn exchange(&self, request: &Request, stream: &mut TcpStream) -> io::Result<()> {
+    fn exchange(
+        &self,
+        request: &Request,
+        page: Option<&Answer>,
+        stream: &mut TcpStream,
+    ) -> io::Result<()> {
         let started = Instant::now();
         let faults = lock(&self.faults).clone();
         let version = faults.text(Fault::WrongVersion).unwrap_or(&self.version);
@@ -100,7 +118,10 @@ impl Service {
         let response = match control {
             true => self.control(request),
             false if self.errs(&faults, request) => Response::text(500, "fault error-rate\n"),
-            false => self.route(request, version, &faults),
+            false => match page {
+                Some(page) => page.response(version),
+                None => self.route(request, version, &faults),
+            },
         };
         let response = response.with("X-Version", version);
         lock(&self.metrics).record(response.status, started.elapsed());

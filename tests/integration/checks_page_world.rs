@@ -16,7 +16,7 @@ use crate::grpc::Real;
 use crate::harness::{Program, Ran, Request, read_request, serve};
 use crate::parts::part;
 use crate::postgres;
-use crate::services::{Running, redis, start, wait};
+use crate::services::{Running, redis_at, start, wait};
 use crate::streams::{agreement, pong};
 use crate::tls::Authority;
 use crate::watched::{container, unit};
@@ -90,8 +90,8 @@ impl World {
     /// None where a part is not installed.
     pub(crate) fn start() -> Option<Self> {
         let folder = Arc::new(TempDir::new().unwrap());
-        let mut running = vec![redis(&folder, 6379, "none")?];
-        let postgres = postgres::World::new(5432, "none", &tables())?;
+        let mut running = vec![redis_at(6379, &["--requirepass", "none", "--maxmemory", "100mb"])?];
+        let postgres = postgres::World::new(5432, "none", &[("shop", &tables())])?;
         let grpc = Real::at(50051, &["health"])?;
         let nginx = part("nginx")?;
         certify(folder.path());

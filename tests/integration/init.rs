@@ -67,7 +67,6 @@ fn init_reads_the_compose_file_that_is_named_and_writes_nothing_when_it_cannot()
     assert!(config.contains("file: deploy/shop.yml\n"), "{config}");
 }
 
-/// The sample service on a port that the kernel chose, until it is dropped.
 /// The sample service on a port of this machine, until the test ends.
 pub(crate) struct Sample {
     child: Child,
@@ -76,8 +75,14 @@ pub(crate) struct Sample {
 
 impl Sample {
     pub(crate) fn start() -> Self {
+        Self::with(&[])
+    }
+
+    /// With these arguments besides.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
         let mut child = Command::new(sample_service())
             .args(["--port", "0", "--bind", "127.0.0.1"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

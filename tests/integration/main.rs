@@ -108,6 +108,8 @@ mod sshd;
 mod sshd_parts;
 mod status;
 mod streams;
+mod suites;
+mod suites_world;
 mod systemd;
 mod systemd_guide;
 mod systemd_releases;

@@ -45,7 +45,7 @@ GRANT ALL ON orders TO PUBLIC
 /// A server with databases and tables.
 pub(crate) struct World {
     folder: TempDir,
-    port: u16,
+    pub(crate) port: u16,
     _server: Running,
 }
 
@@ -66,14 +66,15 @@ fn demoted(mut command: Command) -> Command {
     command
 }
 
-fn world() -> Option<World> {
-    World::new(closed_port(), "pencil-x", TABLES)
+/// With these databases besides, each with what its statements make.
+pub(crate) fn world(databases: &[(&str, &str)]) -> Option<World> {
+    World::new(closed_port(), "pencil-x", &[&[("shop", TABLES)], databases].concat())
 }
 
 impl World {
-    /// The user `shop` has this password, and a database with these tables; none where PostgreSQL
-    /// is not installed.
-    pub(crate) fn new(port: u16, password: &str, tables: &str) -> Option<Self> {
+    /// The user `shop` has this password, and these databases, `shop` among them, are as their
+    /// statements make them; none where PostgreSQL is not installed.
+    pub(crate) fn new(port: u16, password: &str, databases: &[(&str, &str)]) -> Option<Self> {
         let programs = programs()?;
         let folder = TempDir::new().unwrap();
         let file = |name: &str, text: &str| {
@@ -96,8 +97,12 @@ impl World {
         let mut made = unpacked(&programs.join("initdb"), &base);
         made.args(["--auth", "trust", "--encoding", "UTF8", "--pwfile", &secret]);
         assert!(demoted(made).status().unwrap().success());
-        alone(&programs, &data, "postgres", WORLD);
-        alone(&programs, &data, "shop", tables);
+        let others = databases.iter().filter(|(name, _)| *name != "shop");
+        let named = others.map(|(name, _)| format!("CREATE DATABASE {name}\n"));
+        alone(&programs, &data, "postgres", &(WORLD.to_owned() + &named.collect::<String>()));
+        for (name, tables) in databases {
+            alone(&programs, &data, name, tables);
+        }
         let mut server = unpacked(&programs.join("postgres"), &["-D", &data, "-h", "127.0.0.1"]);
         server.args(["-p", &port.to_string(), "-k", folder.path().to_str().unwrap()]);
         for (name, value) in [
@@ -127,7 +132,7 @@ fn alone(programs: &Path, data: &str, database: &str, statements: &str) {
 
 #[test]
 fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
-    let Some(world) = world() else { return };
+    let Some(world) = world(&[]) else { return };
     let port = world.port;
     wait(&format!("postgres: localhost:{port}")).expect_code(0);
     let as_user = |user: &str, more: &str| {

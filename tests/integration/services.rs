@@ -6,8 +6,6 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
-
 use crate::harness::{Program, Ran, closed_port, serve};
 use crate::parts::{skip, tools};
 
@@ -63,22 +61,28 @@ pub(crate) fn says(text: impl AsRef<[u8]> + Send + Sync + 'static) -> u16 {
     })
 }
 
-/// A real one on this port; none where it is not installed.
-pub(crate) fn redis(folder: &TempDir, port: u16, password: &str) -> Option<Running> {
+/// A Redis of the test, with these options.
+pub(crate) fn redis(options: &[&str]) -> Option<(u16, Running)> {
+    let port = closed_port();
+    Some((port, redis_at(port, options)?))
+}
+
+/// On this port; none where it is not installed.
+pub(crate) fn redis_at(port: u16, options: &[&str]) -> Option<Running> {
     let program = tools().join("unpacked/usr/bin/redis-server");
     if !program.exists() {
         skip("redis", "not installed");
         return None;
     }
     let mut command = unpacked(&program, &["--port", &port.to_string(), "--save", ""]);
-    command.args(["--requirepass", password, "--maxmemory", "100mb"]).current_dir(folder.path());
+    command.args(options).current_dir(std::env::temp_dir());
     Some(start(command))
 }
 
 #[test]
 fn p8_a_real_redis_is_ready_and_tells_its_figures() {
-    let (folder, port) = (TempDir::new().unwrap(), closed_port());
-    let Some(_redis) = redis(&folder, port, "hunter2-x") else { return };
+    let options = ["--requirepass", "hunter2-x", "--maxmemory", "100mb"];
+    let Some((port, _redis)) = redis(&options) else { return };
     let with = |more: &str| format!("redis: {{ address: 'localhost:{port}', {more} }}");
     let expect = "\n    expect:\n      - jsonpath: { path: $.memory_share, lt: 0.8 }\n      - jsonpath: { path: $.role, equals: master }\n      - jsonpath: { path: $.loading, equals: 0 }";
     wait(&format!("{}{expect}", with("password: hunter2-x, info: true"))).expect_code(0);

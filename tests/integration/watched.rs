@@ -91,11 +91,11 @@ pub(crate) fn container(name: &str, state: &Value, restarts: u32, policy: &str) 
     })
 }
 
-fn health(word: &str) -> Value {
+pub(crate) fn health(word: &str) -> Value {
     json!({ "Health": { "Status": word, "FailingStreak": 0, "Log": [] } })
 }
 
-fn exited(code: i64) -> Value {
+pub(crate) fn exited(code: i64) -> Value {
     json!({ "Status": "exited", "Running": false, "Pid": 0, "ExitCode": code })
 }
 
