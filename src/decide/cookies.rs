@@ -22,7 +22,7 @@ pub struct Address<'a> {
     pub host: &'a str,
     /// The path without the query.
     pub path: &'a str,
-    /// Whether it is HTTPS. A loopback address does not stand in for it.
+    /// Whether nobody listens on the way: it is HTTPS, or never leaves the machine.
     pub secure: bool,
 }
 

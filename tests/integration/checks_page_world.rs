@@ -257,7 +257,12 @@ fn page(request: &Request, is_awake: bool) -> (u16, &'static str, String) {
             "openapi": "3.1.0", "info": { "title": "Shop", "version": "1" },
             "paths": { "/orders": { "post": { "responses": { "201": { "description": "taken" } } } } }
         })),
-        "/login" => json(json!({ "token": "t0ken" })),
+        "/login" => (
+            200,
+            "Set-Cookie: __Host-sid=s3ss10n; Secure; HttpOnly; Path=/\r\n",
+            json!({ "token": "t0ken" }).to_string(),
+        ),
+        "/account" if request.header("cookie") == Some("__Host-sid=s3ss10n") => text("smoke"),
         "/me" if is_user => json(json!({ "name": "smoke" })),
         "/moved" => (301, "Location: /new\r\n", String::new()),
         "/old" => (301, "Location: http://localhost:8080/new\r\n", String::new()),

@@ -122,7 +122,7 @@ fn p11_a_warm_up_shares_the_cookies_of_its_check() {
 }
 
 #[test]
-fn p11_no_other_host_gets_a_cookie_and_none_that_is_secure_goes_without_tls() {
+fn p11_no_other_host_gets_a_cookie_and_this_machine_gets_those_that_are_secure() {
     let other = Arc::new(Server::new(|_, _| (200, String::new(), String::new())));
     let there = format!("http://localhost:{}/", other.port);
     let server = Server::new(move |request, _| match request.path() {
@@ -148,8 +148,8 @@ fn p11_no_other_host_gets_a_cookie_and_none_that_is_secure_goes_without_tls() {
     assert!(seen.len() == 2 && seen.iter().all(|request| request.header("cookie").is_none()));
     let own = server.requests.lock().unwrap();
     let own: Vec<_> = own.iter().map(|request| request.header("cookie")).collect();
-    let sid = format!("sid={SECRET}");
-    assert_eq!(own, [None, Some(sid.as_str()), Some(sid.as_str())]);
+    let both = format!("sid={SECRET}; tls=1");
+    assert_eq!(own, [None, Some(both.as_str()), Some(both.as_str())]);
 }
 
 #[test]

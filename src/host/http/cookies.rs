@@ -2,6 +2,7 @@
 
 use ureq::http::{Response, Uri, header::SET_COOKIE};
 
+use super::is_loopback;
 use crate::decide::cookies::{Address, Jar};
 use crate::host::clock;
 
@@ -19,7 +20,8 @@ pub(super) fn absorb(jar: &mut Jar, answer: &Response<ureq::Body>, uri: &Uri) {
 
 fn with<T>(uri: &Uri, act: impl FnOnce(&Address<'_>) -> T) -> T {
     let host = uri.host().unwrap_or_default().to_ascii_lowercase();
-    let secure = uri.scheme_str() == Some("https");
+    // Nobody stands between two ends of one machine; browsers take that for secure, too.
+    let secure = uri.scheme_str() == Some("https") || is_loopback(&host);
     act(&Address { host: &host, path: uri.path(), secure })
 }
 
