@@ -2,10 +2,14 @@
 //! something is broken, that check fails and no other one.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
 
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::harness::closed_port;
+use crate::harness::{Program, closed_port};
 use crate::suites_world::{Services, Suite, VERSION, file, not_passed, pods, sample, verdicts};
 use crate::watched::{container, exited};
 
@@ -164,6 +168,12 @@ fn p3_p4_p7_progressive_delivery_fails_for_what_is_broken() {
 #[test]
 fn p3_p7_p14_a_single_instance_is_ready_after_its_first_request() {
     let (mut suite, service) = Suite::new("rolling-single-instance");
+    // Nothing but the first request sets it off, and `warm-up` is that.
+    let ask = || {
+        let answer = ureq::get(format!("{}/health", service.base)).call().unwrap();
+        answer.into_body().read_to_string().unwrap()
+    };
+    assert!([ask(), ask()].iter().all(|said| said.contains("\"None\"")));
     let wait = suite.run("wait-healthy", &["--only", "readiness"]).expect_code(0);
     assert_eq!(verdicts(&wait), [("readiness".to_owned(), "pass".to_owned())]);
     assert_eq!(suite.failures(), NOTHING);
@@ -237,6 +247,38 @@ fn p6_p12_validation_after_a_rollback_fails_for_what_is_broken() {
     assert_eq!(suite.failures_with(&[], &["--fault", "slow=5"]), ["performance at baseline"]);
 }
 
+#[test]
+fn d2_the_checklist_before_a_deployment_tells_what_is_missing() {
+    let (mut suite, service) = Suite::new("rolling-single-instance");
+    let scan = json!({ "SchemaVersion": 2, "ArtifactName": ".", "ArtifactType": "filesystem",
+        "Results": [{ "Target": "requirements.txt", "Class": "lang-pkgs", "Type": "pip",
+            "Packages": [{ "Name": "onnxruntime" }] }] });
+    let folder = Arc::new(TempDir::new().unwrap());
+    let put = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        fs::write(&file, text).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    put("trivy.json", &scan.to_string());
+    put("deploy.sh", "#!/bin/sh\n");
+    let missing = |suite: &Suite| {
+        let program = Program::within("waveoff", &folder).args(["preflight"]);
+        let program = suite.surroundings(program).env("WAVEOFF_STATE", "state");
+        let ran = program.args(["--version", VERSION, "--sign-off", "ci=anna"]).run();
+        not_passed(&ran).into_iter().filter(|name| name != "rollback-target").collect::<Vec<_>>()
+    };
+    assert_eq!(missing(&suite), ["files: classes.json"]);
+    put("classes.json", "[\"person\"]\n");
+    assert_eq!(missing(&suite), NOTHING);
+    drop(service);
+    let other = suite.dress(&[("/models/detections.onnx", json!({ "status": 404 }))], &[]);
+    suite.turn_to(&other);
+    assert_eq!(missing(&suite), ["dependencies: model"]);
+    suite.set("ANNOTATIONS_URL", &format!("http://localhost:{}", closed_port()));
+    let both = ["dependencies: model", "dependencies: annotations"];
+    assert_eq!(missing(&suite), both);
+}
+
 /// Words as a shell splits them, without anything else that it does.
 fn words(line: &str) -> Vec<String> {
     let (mut words, mut is_quoted) = (vec![String::new()], false);
@@ -252,7 +294,7 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn p15_the_command_lines_of_the_page_run() {
-    let page = std::fs::read_to_string(file("README.md")).unwrap();
+    let page = fs::read_to_string(file("README.md")).unwrap();
     let blocks = page.split("```sh\n").skip(1).flat_map(|b| b.split("```").next().unwrap().lines());
     let mut run = BTreeSet::new();
     let suites = [
@@ -262,7 +304,9 @@ fn p15_the_command_lines_of_the_page_run() {
         "automation-and-rollback",
         "gitops-blue-green",
     ];
-    let lines: Vec<_> = blocks.filter(|line| line.contains("--config ")).map(words).collect();
+    let lines = blocks.filter(|line| line.contains("--config ")).map(words);
+    // What is before a deployment has a test of its own.
+    let lines: Vec<_> = lines.filter(|line| line[0] != "waveoff").collect();
     for name in suites {
         let (suite, _sample) = Suite::new(name);
         let path = format!("examples/suites/{name}.yml");

@@ -147,17 +147,21 @@ impl Suite {
         self.variables.insert(variable, value.to_owned())
     }
 
+    /// This program with the suite, and with all that is around it.
+    pub(crate) fn surroundings(&self, program: Program) -> Program {
+        let path = std::env::var("PATH").unwrap();
+        let path = format!("{}:{path}", self.keepers.0.path().display());
+        let suite = file(&format!("{}.yml", self.name)).display().to_string();
+        let program = program.env("PATH", &path).args(["--config", &suite, "--json"]);
+        self.variables.iter().fold(program, |program, (name, value)| program.env(name, value))
+    }
+
     /// Runs one of our programs with the suite, and with these arguments.
     pub(crate) fn run(&self, program: &str, arguments: &[&str]) -> Ran {
-        let path =
-            format!("{}:{}", self.keepers.0.path().display(), std::env::var("PATH").unwrap());
-        let suite = file(&format!("{}.yml", self.name)).display().to_string();
-        let program = Program::new(program).env("PATH", &path).args(["--config", &suite, "--json"]);
         // Who supervises looks once: the look that the end cuts off would not be told from a slow answer.
         let interval = if arguments.contains(&"--supervise") { "1s" } else { "10ms" };
-        let program = program.args(["--interval", interval, "--timeout", "5s"]).args(arguments);
-        let mut program =
-            self.variables.iter().fold(program, |p, (name, value)| p.env(name, value));
+        let mut program = self.surroundings(Program::new(program));
+        program = program.args(["--interval", interval, "--timeout", "5s"]).args(arguments);
         if !self.missing.is_empty() {
             program = program.args(["--skip", &self.missing.join(",")]);
         }
