@@ -109,6 +109,8 @@ pub struct Wait {
     unresolved: u32,
     last: Option<Verdict>,
     sleep_until: Option<Duration>,
+    /// Whether the limit has left the attempt that goes on less than its time.
+    shortened: bool,
     end: Option<End>,
 }
 
@@ -125,6 +127,7 @@ impl Wait {
             unresolved: 0,
             last: None,
             sleep_until: None,
+            shortened: false,
             end: None,
         }
     }
@@ -143,14 +146,21 @@ impl Wait {
             return Step::Sleep(until.saturating_sub(elapsed));
         }
         let left = limit.map_or(Duration::MAX, |limit| limit - elapsed);
+        self.shortened = left < self.policy.timeout;
         Step::Probe { timeout: self.policy.timeout.min(left) }
     }
 
     /// Takes in what an attempt that ended at `elapsed` told; tells whether it counts. One that
     /// the limit cut off before it could find out anything does not, when there was one before.
     pub fn observe(&mut self, elapsed: Duration, outcome: &Outcome) -> bool {
-        let cut_off =
-            outcome.verdict == Verdict::Error && self.limit().is_some_and(|limit| elapsed >= limit);
+        let at_the_limit = self.limit().is_some_and(|limit| elapsed >= limit);
+        // Whoever is supervised had no fair chance to answer; whoever is waited for had all the
+        // time before.
+        let unfair = matches!(self.policy.mode, Mode::Supervise { .. })
+            && self.shortened
+            && !outcome.verdict.is_pass()
+            && outcome.terminal.is_none();
+        let cut_off = at_the_limit && (outcome.verdict == Verdict::Error || unfair);
         if cut_off && self.last.is_some() {
             return false;
         }

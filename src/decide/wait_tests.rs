@@ -57,6 +57,24 @@ fn p1_failures_alone_never_end_a_wait_before_its_deadline() {
 }
 
 #[test]
+fn p2_who_was_not_given_his_time_at_the_end_has_not_failed() {
+    let ends = |last: Duration, given: Duration| {
+        let mut wait = Wait::new(supervise(), 1);
+        assert_eq!(wait.next(last - S * 10), Step::Probe { timeout: S * 5 });
+        wait.observe(last - S * 10, &outcome(Verdict::Pass));
+        assert_eq!(wait.next(last), Step::Probe { timeout: given });
+        wait.observe(last + given, &outcome(Verdict::Fail));
+        match wait.next(S * 300) {
+            Step::Done(end) => end.verdict,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(ends(S * 298, S * 2), Verdict::Pass);
+    // Who was given all of it has.
+    assert_ne!(ends(S * 295, S * 5), Verdict::Pass);
+}
+
+#[test]
 fn p1_what_the_deadline_cuts_off_does_not_decide() {
     let policy = policy(Mode::Wait { within: S * 10 });
     let mut wait = Wait::new(policy.clone(), 1);
