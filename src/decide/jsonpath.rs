@@ -3,6 +3,7 @@
 //! The library brings both functions with the whole of `regex`, which would be a third of
 //! `wait-healthy`; here they use the part of it that the rest of the program has anyway.
 
+use std::cell::RefCell;
 use std::fmt;
 
 use regex::Regex;
@@ -44,9 +45,45 @@ pub fn parse(text: &str) -> Result<JsonPath, String> {
     if ["\\u", "\\uD", "\\ud"].iter().any(|cut| text.ends_with(cut)) {
         return Err(wrong("it ends within an escape"));
     }
+    within_limits(text).map_err(|why| wrong(&why))?;
     serde_json_path::JsonPath::parse(text)
         .map(|path| JsonPath { text: text.into(), path })
         .map_err(|error| wrong(&error.to_string()))
+}
+
+/// Brackets and parentheses in each other: each filter in a filter doubles the time to read them,
+/// and thousands exhaust the stack.
+const DEEPEST: usize = 10;
+/// Each `..` multiplies what is found by the depth of the document.
+const DESCENTS: usize = 3;
+/// Each list of selectors multiplies what is found by its length.
+const COMMAS: usize = 12;
+
+/// Nobody means more, and some of it takes longer than anybody waits.
+fn within_limits(text: &str) -> Result<(), String> {
+    let (mut depth, mut descents, mut commas) = (0_usize, 0, 0);
+    let (mut quote, mut before) = (None, ' ');
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (Some(_), '\\') => drop(chars.next()),
+            (Some(open), _) if c == open => quote = None,
+            (Some(_), _) => {}
+            (None, '\'' | '"') => quote = Some(c),
+            (None, '[' | '(') => depth += 1,
+            (None, ']' | ')') => depth = depth.saturating_sub(1),
+            (None, ',') => commas += 1,
+            (None, '.') if before == '.' => descents += 1,
+            _ => {}
+        }
+        before = c;
+        if depth > DEEPEST || descents > DESCENTS || commas > COMMAS {
+            return Err(format!(
+                "it has more than {DEEPEST} brackets in each other, {DESCENTS} `..` or {COMMAS} commas"
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// `match(text, pattern)`: the whole text matches the I-Regexp (RFC 9485).
@@ -68,10 +105,30 @@ fn holds(
 ) -> LogicalType {
     match (text.as_value(), pattern.as_value()) {
         (Some(Value::String(text)), Some(Value::String(pattern))) => {
-            Regex::new(&frame(pattern)).is_ok_and(|regex| regex.is_match(text)).into()
+            matches(frame(pattern), text).into()
         }
         _ => LogicalType::False,
     }
+}
+
+thread_local! {
+    /// The patterns that were used last: a filter asks each element with the same ones.
+    static KNOWN: RefCell<Vec<(String, Option<Regex>)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Patterns that are kept.
+const KEPT: usize = 8;
+
+fn matches(pattern: String, text: &str) -> bool {
+    KNOWN.with_borrow_mut(|known| {
+        let at = known.iter().position(|(one, _)| *one == pattern).unwrap_or_else(|| {
+            known.truncate(KEPT - 1);
+            let regex = Regex::new(&pattern).ok();
+            known.insert(0, (pattern, regex));
+            0
+        });
+        known[at].1.as_ref().is_some_and(|regex| regex.is_match(text))
+    })
 }
 
 /// What a path selects in a document. The way to the place that a path begins with is followed

@@ -71,6 +71,31 @@ fn p3_a_path_that_is_cut_off_is_refused() {
 }
 
 #[test]
+fn p3_a_path_that_takes_too_long_is_refused() {
+    for (path, is_good) in [
+        (format!("$[?{}@.a{}]", "(".repeat(9), ")".repeat(9)), true),
+        (format!("$[?{}@.a{}]", "(".repeat(90_000), ")".repeat(90_000)), false),
+        (format!("${}.a{}", "[?@".repeat(20), "]".repeat(20)), false),
+        ("$..a..b..c".into(), true),
+        (format!("${}", "..a".repeat(20)), false),
+        (format!("${}", "[*,*]".repeat(12)), true),
+        (format!("${}", "[*,*]".repeat(13)), false),
+        (r#"$['((((((((((((', "\"[[[[[[[[[[[[[[", '....,.,.,...']"#.into(), true),
+    ] {
+        assert_eq!(parse(&path).is_ok(), is_good, "{}", &path[..path.len().min(100)]);
+    }
+}
+
+#[test]
+fn p3_a_pattern_is_read_once_for_all_elements() {
+    let path = parse(r"$[?search(@, '^(\\pL{3}){3}$|^x$') || match(@, 'y')]").unwrap();
+    let document = Value::from_iter(["x", "y", "z"].into_iter().cycle().take(30_000));
+    let found = select(&path, document.to_string().as_bytes()).unwrap();
+    assert_eq!(found.len(), 20_000);
+    KNOWN.with_borrow(|known| assert_eq!(known.len(), 2));
+}
+
+#[test]
 fn what_is_not_json_is_an_error_wherever_it_is() {
     let path = parse("$.a").unwrap();
     for document in ["", "{", "{\"a\":1", "{\"a\":1}x", "{\"b\":[1,}", "{\"a\":1,\"b\":tru}"] {
