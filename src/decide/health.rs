@@ -7,6 +7,10 @@
 use serde_json::{Map, Value};
 
 use super::verdict::Verdict;
+use super::words::shorten;
+
+/// Characters of a name that are kept.
+const LONGEST: usize = 200;
 
 /// How a service or a part of it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,6 +173,8 @@ impl HealthDocument {
     }
 
     fn read_component(&mut self, name: &str, part: &Value) {
+        // Each of its parts and measurements has it again.
+        let name = &*shorten(name, LONGEST);
         match part {
             Value::String(word) => self.push(name, Condition::of_word(word), part),
             Value::Bool(yes) => {

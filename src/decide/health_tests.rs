@@ -109,6 +109,17 @@ fn p4_a_critical_service_that_is_not_in_the_document_fails() {
 }
 
 #[test]
+fn p3_a_long_name_is_not_kept_for_each_part() {
+    let long = "n".repeat(10_000);
+    let parts = json!({ "components": { "a": { "status": "down" } } });
+    let document = json!({ "checks": { long.clone(): ["up", "up"] }, "services": { long: parts } });
+    let read = HealthDocument::read(&document);
+    assert_eq!(read.components.len(), 3);
+    assert!(read.components.iter().all(|part| part.name.len() < 300), "{read:?}");
+    assert_eq!(judged(document, 200).verdict, Verdict::Fail);
+}
+
+#[test]
 fn p3_counts_that_no_number_holds_are_not_none() {
     let most = json!({ "open": u64::MAX, "half_open": 1 });
     let document = json!({ "status": "ok", "circuits": most, "circuit_breakers": { "open": 1 } });
