@@ -57,7 +57,8 @@ pub(super) fn interpolate(
             text.push(c);
             continue;
         };
-        let Some(style) = styles.iter().find(|(from, to, _)| (*from..*to).contains(&at)) else {
+        let next = styles.partition_point(|(_, to, _)| *to <= at);
+        let Some(style) = styles.get(next).filter(|(from, ..)| *from <= at) else {
             // Not in a scalar: a comment, or a file that is not YAML and says so later.
             text.push_str(&reference.source);
             continue;
@@ -167,7 +168,7 @@ fn read(text: &str, line: usize) -> Result<(Reference, &str), Mistake> {
     Ok((reference, &text[end + 1..]))
 }
 
-/// Where each scalar stands, in characters, and how it is quoted.
+/// Where each scalar stands, in characters, and how it is quoted; in the order of the text.
 fn styles(marked: &str) -> Vec<(usize, usize, ScalarStyle)> {
     Parser::new_from_str(marked)
         .map_while(Result::ok)
