@@ -195,8 +195,12 @@ fn at(place: &Place, index: usize, spec: &CheckSpec, why: &str) -> Fault {
 }
 
 fn one(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Check, String> {
-    if spec.each.is_some() {
-        return Err("each and path stand side by side; keep one of them".into());
+    let mut tags = spec.tags.iter().flat_map(|tags| &tags.0);
+    if let Some(tag) = tags.find(|tag| tag.contains(',') || tag.trim().is_empty()) {
+        return Err(format!("the tag `{tag}` cannot be chosen; it is a word without a comma"));
+    }
+    if let Some(each) = &spec.each {
+        return Err(each_is_wrong(spec, &each.0));
     }
     let kind = kind_of(spec)?;
     for key in spec.present() {
@@ -306,4 +310,17 @@ fn wants_version(check: &Check) -> bool {
     let judge = &check.judge;
     let mut all = judge.expect.iter().chain(&judge.warn).chain(&judge.fail_fast);
     all.any(|expect| expect.has(&|one| matches!(one, Expect::Version(_, None))))
+}
+
+/// Why `each` could not be put into one check for each path.
+fn each_is_wrong(spec: &CheckSpec, paths: &[String]) -> String {
+    if spec.path.is_some() {
+        return "each and path stand side by side; keep one of them".into();
+    }
+    match paths.iter().find(|path| !path.starts_with('/')) {
+        Some(path) => format!("each: `{path}` is no path; it begins with /"),
+        None => "each: the url has a query or a fragment, behind which no path can stand; put it \
+                 behind each path"
+            .into(),
+    }
 }

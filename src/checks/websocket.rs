@@ -28,6 +28,7 @@ struct Websocket {
     headers: Vec<(String, Template)>,
     subprotocol: Option<String>,
     send: Option<Template>,
+    until: Option<Template>,
     max_body: usize,
     tls: Option<Tls>,
     insecure: bool,
@@ -40,6 +41,9 @@ fn build(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
     let is_token = |name: &&String| !name.is_empty() && name.bytes().all(is_token_byte);
     if let Some(name) = own.subprotocol.as_ref().filter(|name| !is_token(name)) {
         return Err(format!("`{name}` is not the name of a subprotocol (RFC 6455)"));
+    }
+    if own.until.as_deref() == Some("") {
+        return Err("websocket: until is empty, and every message has that in it".into());
     }
     let headers = http::headers(spec)?;
     let of_ours = |(name, _): &&(String, Template)| {
@@ -61,6 +65,7 @@ fn build(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
         headers,
         subprotocol: own.subprotocol,
         send: own.send.map(Template::new),
+        until: own.until.map(Template::new),
         max_body: max_body(spec)?,
         tls,
         insecure: trust.insecure,
@@ -104,7 +109,12 @@ impl Probe for Websocket {
 
     fn names(&self) -> Vec<String> {
         let headers = self.headers.iter().map(|(_, value)| value);
-        headers.chain([&self.url]).chain(&self.send).flat_map(Template::names).collect()
+        headers
+            .chain([&self.url])
+            .chain(&self.send)
+            .chain(&self.until)
+            .flat_map(Template::names)
+            .collect()
     }
 
     fn warning(&self) -> Option<String> {
@@ -124,6 +134,7 @@ impl Websocket {
             headers: self.headers.iter().map(header).collect::<Result<_, String>>()?,
             subprotocol: self.subprotocol.as_deref(),
             send: self.send.as_ref().map(|text| text.render(variables)).transpose()?,
+            until: self.until.as_ref().map(|text| text.render(variables)).transpose()?,
             max_body: self.max_body,
             timeout: attempt.timeout,
         })

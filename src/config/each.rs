@@ -1,12 +1,19 @@
 //! `each`: one check for several paths, as a check for each of them.
 
 use super::CheckSpec;
+use super::values::NonEmpty;
 
 impl CheckSpec {
     /// The checks that it stands for: itself, or one for each path of `each`, which is put behind its
     /// `url`, or is its `path`. What is contradictory is left as it is, and refused where it is built.
     pub fn expanded(&self) -> Vec<Self> {
-        let Some(paths) = self.each.as_ref().filter(|_| self.path.is_none()) else {
+        let fits = |paths: &&NonEmpty<String>| {
+            let is_base = |url: &String| !url.contains(['?', '#']);
+            self.path.is_none()
+                && self.url.as_ref().is_none_or(is_base)
+                && paths.0.iter().all(|path| path.starts_with('/'))
+        };
+        let Some(paths) = self.each.as_ref().filter(fits) else {
             return vec![self.clone()];
         };
         let one = |path: &String| {
@@ -29,7 +36,6 @@ impl CheckSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::values::NonEmpty;
 
     #[test]
     fn p6_each_path_is_a_check_of_its_own() {
@@ -54,5 +60,6 @@ mod tests {
         );
         // The builder says what is wrong with it.
         assert_eq!(each(Some("/c"), None, None).expanded().len(), 1);
+        assert_eq!(each(None, Some("https://x/?c=1"), None).expanded().len(), 1);
     }
 }

@@ -66,13 +66,15 @@ macro_rules! text_or_map {
 text_or_map! {
     /// A WebSocket (RFC 6455).
     WebsocketSpec, WebsocketKeys,
-    "a ws:// or wss:// address, or a map with `url`, `subprotocol` and `send`";
+    "a ws:// or wss:// address, or a map with `url`, `subprotocol`, `send` and `until`";
     /// A `ws://` or `wss://` address.
     url,
     /// The subprotocol that must be agreed to.
     subprotocol: String,
-    /// A text message; the first message that comes is then the answer.
+    /// A text message, sent when the ping is answered; the first message that comes then is the answer.
     send: String,
+    /// A text that the answer has in it; messages without it are passed over.
+    until: String,
 }
 
 text_or_map! {

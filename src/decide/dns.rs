@@ -15,18 +15,25 @@ const MOST_NAME: usize = 255;
 #[serde(rename_all = "UPPERCASE")]
 pub enum Kind {
     /// IPv4 addresses.
+    #[serde(alias = "a")]
     A,
     /// IPv6 addresses (RFC 3596).
+    #[serde(alias = "aaaa")]
     Aaaa,
     /// The name that it is another one of.
+    #[serde(alias = "cname")]
     Cname,
     /// Who takes its mail.
+    #[serde(alias = "mx")]
     Mx,
     /// Texts.
+    #[serde(alias = "txt")]
     Txt,
     /// Its name servers.
+    #[serde(alias = "ns")]
     Ns,
     /// Hosts and ports of a service (RFC 2782).
+    #[serde(alias = "srv")]
     Srv,
 }
 

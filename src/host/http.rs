@@ -23,7 +23,7 @@ use names::Names;
 use super::clock::Moment;
 use super::room::Place;
 use super::tcp;
-use super::tls::{Tls, Trust, certificates};
+use super::tls::{self, Tls, Trust, certificates};
 use crate::config::values::Secret;
 use crate::decide::cookies::Jar;
 use crate::decide::observation::{FailureKind, HttpResponse, Observation, ProbeFailure};
@@ -336,8 +336,8 @@ fn failure(error: &Error) -> Failed {
         Error::HostNotFound => (NameNotFound, "the name does not resolve".into()),
         Error::ConnectionFailed => (Refused, "connection refused".into()),
         Error::Io(error) => io_failure(error),
-        Error::Tls(why) => (Tls, format!("TLS: {why}")),
-        Error::Rustls(error) => (Tls, format!("TLS: {error}")),
+        Error::Tls(why) => (Tls, tls::words(why)),
+        Error::Rustls(error) => (Tls, tls::words(error)),
         Error::Pem(error) => (NotAsked, format!("certificates: {error}")),
         Error::InvalidProxyUrl => (NotAsked, "the proxy's address is not a URL".into()),
         Error::ConnectProxyFailed(why) => (NotAsked, format!("the proxy refused: {why}")),
@@ -359,7 +359,7 @@ pub(super) fn io_failure(error: &std::io::Error) -> Failed {
         let text = inner.to_string();
         let lower = text.to_lowercase();
         if ["certificate", "tls", "handshake", "alert"].iter().any(|word| lower.contains(word)) {
-            return (FailureKind::Tls, format!("TLS: {text}"));
+            return (FailureKind::Tls, tls::words(&text));
         }
     }
     (tcp::kind_of(error), tcp::words(error))

@@ -9,7 +9,7 @@ use rustls::{ClientConnection, StreamOwned};
 
 use super::clock::Moment;
 use super::tcp;
-use super::tls::Tls;
+use super::tls::{self, Tls};
 use crate::decide::observation::{FailureKind, ProbeFailure};
 
 /// A connection whose reads and writes all end when its time is over.
@@ -60,8 +60,7 @@ impl Line {
             let elapsed = started.map_or(Duration::ZERO, Moment::elapsed);
             ProbeFailure { kind, message, elapsed }
         };
-        let wrong =
-            |error: &dyn std::fmt::Display| failed(FailureKind::Tls, format!("TLS: {error}"));
+        let wrong = |error: &dyn std::fmt::Display| failed(FailureKind::Tls, tls::words(error));
         let server = ServerName::try_from(bare).map_err(|error| wrong(&error))?;
         let client = ClientConnection::new(tls.config.clone(), server);
         let client = client.map_err(|error| wrong(&error))?;

@@ -81,6 +81,21 @@ impl Tls {
     }
 }
 
+/// Why TLS was not agreed upon, as the library has it, with what would help where that is known.
+pub(super) fn words(why: &dyn std::fmt::Display) -> String {
+    let why = why.to_string();
+    // What `openssl req -x509` makes when it is told nothing else.
+    let remedy = match why.contains("CaUsedAsEndEntity") {
+        true => {
+            "; the server shows an authority's own certificate, which vouches for others only: give \
+             the server one with CA:FALSE, as `openssl req -x509 -addext basicConstraints=CA:FALSE` \
+             makes it"
+        }
+        false => "",
+    };
+    format!("TLS: {why}{remedy}")
+}
+
 /// All certificates of a PEM file.
 ///
 /// # Errors

@@ -35,12 +35,21 @@ pub struct Question<'a> {
     pub headers: Vec<(String, Secret)>,
     /// The subprotocol that must be agreed to.
     pub subprotocol: Option<&'a str>,
-    /// A text message to send; then one is waited for.
+    /// A text message to send when the ping is answered; then one is waited for.
     pub send: Option<String>,
+    /// What the message that is waited for has in it; others are passed over.
+    pub until: Option<String>,
     /// Bytes of a message at most.
     pub max_body: usize,
     /// The limit of everything together.
     pub timeout: Duration,
+}
+
+impl Question<'_> {
+    /// Whether a message is waited for.
+    fn waits(&self) -> bool {
+        self.send.is_some() || self.until.is_some()
+    }
 }
 
 /// What was said.
@@ -48,6 +57,8 @@ pub struct Question<'a> {
 struct Talk {
     subprotocol: Option<String>,
     pong: Option<Duration>,
+    /// The first message that was not the one that is waited for.
+    greeting: Option<Vec<u8>>,
     message: Option<Vec<u8>>,
     close: Option<(Option<u16>, String)>,
 }
@@ -141,9 +152,6 @@ fn listen(
 ) -> Result<(), ProbeFailure> {
     let asked = line.elapsed();
     say(line, opcode::PING, &ping)?;
-    if let Some(text) = &question.send {
-        say(line, opcode::TEXT, text.as_bytes())?;
-    }
     let mut pings = 0;
     loop {
         while let Some(event) = reader.event().map_err(|why| broken(line, why))? {
@@ -156,19 +164,21 @@ fn listen(
                     say(line, opcode::PONG, &payload)?;
                 }
                 // Another one is nobody's answer (RFC 6455 §5.5.3).
-                Event::Pong(payload) if payload == ping => {
-                    talk.pong.get_or_insert(line.elapsed().saturating_sub(asked));
+                Event::Pong(payload) if payload == ping && talk.pong.is_none() => {
+                    talk.pong = Some(line.elapsed().saturating_sub(asked));
+                    // Whatever was said before this is no answer to it.
+                    if let Some(text) = &question.send {
+                        say(line, opcode::TEXT, text.as_bytes())?;
+                    }
                 }
                 Event::Pong(_) => {}
-                Event::Message(message) => {
-                    talk.message.get_or_insert(message);
-                }
+                Event::Message(message) => talk.take(question, message),
                 Event::Close(code, reason) => {
                     talk.close = Some((code, reason));
                     return Ok(());
                 }
             }
-            if talk.pong.is_some() && (question.send.is_none() || talk.message.is_some()) {
+            if talk.pong.is_some() && (!question.waits() || talk.message.is_some()) {
                 return Ok(());
             }
         }
@@ -204,13 +214,24 @@ fn part(line: &mut Line, reader: &mut Reader, talk: &mut Talk) {
 }
 
 impl Talk {
+    /// Whether this message is the one that is waited for: nothing was said before, and it has in
+    /// it what it should.
+    fn take(&mut self, question: &Question<'_>, message: Vec<u8>) {
+        let is_answer = question.send.is_none() || self.pong.is_some();
+        let until = question.until.as_deref().unwrap_or_default();
+        let fits = || String::from_utf8_lossy(&message).contains(until);
+        if question.waits() && is_answer && fits() {
+            self.message.get_or_insert(message);
+        } else {
+            self.greeting.get_or_insert(message);
+        }
+    }
+
     fn reply(self, question: &Question<'_>, elapsed: Duration) -> Reply {
         let text = self.message.as_deref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-        let message = self.message.as_deref().and_then(|bytes| serde_json::from_slice(bytes).ok());
-        let message = message.or_else(|| text.clone().map(Value::from));
-        let not_ready = match (self.pong, &question.send, &self.message) {
+        let not_ready = match (self.pong, question.waits(), &self.message) {
             (None, ..) => Some("it was closed before a pong came".to_owned()),
-            (Some(_), Some(_), None) => Some("it was closed before a message came".to_owned()),
+            (Some(_), true, None) => Some("it was closed before a message came".to_owned()),
             _ => None,
         };
         let closed = self.close.as_ref().filter(|(_, reason)| !reason.is_empty());
@@ -220,7 +241,8 @@ impl Talk {
             document: json!({
                 "subprotocol": self.subprotocol,
                 "pong_ms": self.pong.map(ms),
-                "message": message,
+                "greeting": self.greeting.as_deref().map(fact),
+                "message": self.message.as_deref().map(fact),
                 "close_code": code,
             }),
             text: text.unwrap_or_default(),
@@ -233,6 +255,12 @@ impl Talk {
             elapsed,
         }
     }
+}
+
+/// A message as JSON, where it is some, or as a text.
+fn fact(message: &[u8]) -> Value {
+    let text = || String::from_utf8_lossy(message).into_owned().into();
+    serde_json::from_slice(message).unwrap_or_else(|_| text())
 }
 
 fn say(line: &mut Line, opcode: u8, payload: &[u8]) -> Result<(), ProbeFailure> {

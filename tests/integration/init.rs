@@ -120,7 +120,7 @@ fn p6_what_init_proposes_for_a_description_runs() {
         "  - path: /health\n    within: 2m",
         "  - path: /ready\n    within: 2m",
         "  - path: /redirect\n    expect: [{ status: 302 }]",
-        "  - path: /me\n    auth: { bearer: \"${API_TOKEN}\" }",
+        "  - path: /me\n    auth: { bearer: \"${API_TOKEN:-none}\" }\n    tags: [secured]\n",
         "  - path: /openapi.json\n    expect: [{ openapi: true }]",
         "  # POST /login is left out: it changes something",
     ] {
@@ -133,6 +133,10 @@ fn p6_what_init_proposes_for_a_description_runs() {
     };
     let ran = test(&sample.token()).expect_code(0);
     assert_eq!(ran.report()["checks"].as_array().unwrap().len(), 9, "{}", ran.stdout);
+    // Without a token the others run all the same.
+    let program = Program::within("smoke-test", &world.folder).args(["--skip", "secured"]);
+    let ran = program.args(["--attempts", "1", "--json"]).run().expect_code(0);
+    assert_eq!(ran.report()["checks"].as_array().unwrap().len(), 8, "{}", ran.stdout);
     let ran = test("nobody").expect_code(10);
     assert!(ran.stderr.contains("status is 401, wanted 200"), "{}", ran.stderr);
 }

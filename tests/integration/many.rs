@@ -38,6 +38,11 @@ fn p6_each_path_is_asked_and_told_by_itself() {
     assert_eq!(told(&ran), ["/a pass", "/b fail", "pages: /c pass"]);
     let ran = suite(&server, "  - { path: /a, each: [/b] }\n", &[]).expect_code(2);
     assert!(ran.stderr.contains("each and path stand side by side"), "{ran:?}");
+    let ran = suite(&server, "  - each: [/a, b]\n", &[]).expect_code(2);
+    assert!(ran.stderr.contains("`b` is no path; it begins with /"), "{ran:?}");
+    let query = "  - { url: \"http://x.test/?q=1\", each: [/a] }\n";
+    let ran = suite(&server, query, &[]).expect_code(2);
+    assert!(ran.stderr.contains("the url has a query"), "{ran:?}");
     let ran = suite(&server, "  - each: []\n", &[]).expect_code(2);
     assert!(ran.stderr.contains("the list is empty"), "{ran:?}");
 }

@@ -114,6 +114,39 @@ fn p7_the_handshake_has_headers_credentials_and_a_subprotocol() {
 }
 
 #[test]
+fn p7_a_greeting_is_no_answer_and_what_is_waited_for_may_come_later() {
+    // It greets, answers the ping, and only then what it is told.
+    let talk = |answers: &'static [u8]| {
+        serve("127.0.0.1:0", move |mut stream| {
+            if accept(&mut stream, "") {
+                let greeted = stream.write_all(b"\x81\x07welcome");
+                let mut head = [0; 6];
+                let _ = greeted.and_then(|()| pong(&mut stream));
+                if stream.read_exact(&mut head).is_ok() && head[0] == 0x81 {
+                    let _ = stream.write_all(answers);
+                }
+                let _ = stream.read_to_end(&mut Vec::new());
+            }
+        })
+    };
+    let check = |port: u16, more: &str, fact: &str| {
+        once(&format!(
+            "    websocket: {{ url: 'ws://localhost:{port}', send: hi{more} }}\n    expect:\n      \
+             - jsonpath: {{ path: $.message, equals: {fact} }}\n      \
+             - jsonpath: {{ path: $.greeting, equals: welcome }}\n"
+        ))
+    };
+    check(talk(b"\x81\x02ok"), "", "ok").expect_code(0);
+    let later = talk(b"\x81\x04news\x81\x05is ok");
+    check(later, ", until: ok", "is ok").expect_code(0);
+    check(later, "", "news").expect_code(0);
+    let silent = check(talk(b""), "", "welcome").expect_code(10);
+    assert!(reason(&silent).contains("no answer with a message"), "{silent:?}");
+    let empty = check(later, ", until: ''", "x").expect_code(2);
+    assert!(empty.stderr.contains("until is empty"), "{empty:?}");
+}
+
+#[test]
 fn p7_a_websocket_is_asked_by_tls() {
     let authority = Authority::new();
     let config = settings(&authority, "localhost", None, None);

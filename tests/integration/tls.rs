@@ -251,3 +251,25 @@ fn p8_a_client_says_who_it_is_to_a_server_that_asks() {
         assert!(ran.stderr.contains(why), "{why}: {ran:?}");
     }
 }
+
+#[test]
+fn p6_a_server_with_the_certificate_of_an_authority_is_told_what_it_needs() {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let own = params.self_signed(&key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth();
+    let der = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = Arc::new(config.with_single_cert(vec![own.der().clone()], der).unwrap());
+    let port = serve("127.0.0.1:0", move |stream| answer(stream, config.clone()));
+    for check in [format!("url: https://localhost:{port}/"), format!("tls: localhost:{port}")] {
+        let text = format!("version: 1\nchecks:\n  - {check}\n    ca: ca.pem\n    attempts: 1\n");
+        let program = Program::new("smoke-test").file("waveoff.yml", &text);
+        let ran = program.file("ca.pem", &own.pem()).run().expect_code(10);
+        assert!(ran.stdout.contains("basicConstraints=CA:FALSE"), "{ran:?}");
+    }
+}

@@ -139,6 +139,12 @@ impl Description {
             let of = "comes from the environment: of somebody who may only read.";
             line(out, &format!("{indent}# ${{{name}}} {of}"));
         }
+        if !self.suite.variables.is_empty() {
+            line(
+                out,
+                &format!("{indent}# Without it, `smoke-test --skip secured` runs the others."),
+            );
+        }
     }
 
     /// The checks, but for those of paths that are asked already, and what is left out.

@@ -213,7 +213,7 @@ impl<'a> Asked<'a> {
             .find_map(one)
             .ok_or("wants credentials of a kind that has to be written by hand")?;
         variables.extend(names);
-        Ok(text)
+        Ok(text + "    tags: [secured]\n")
     }
 
     /// The line for a security scheme, and the variables in it.
@@ -222,23 +222,23 @@ impl<'a> Asked<'a> {
         let scheme = resolve(self.document, scheme)?;
         let word = |key: &str| scheme.get(key).and_then(Value::as_str).unwrap_or_default();
         let token = vec!["API_TOKEN"];
-        let bearer = "    auth: { bearer: \"${API_TOKEN}\" }\n";
+        let bearer = "    auth: { bearer: \"${API_TOKEN:-none}\" }\n";
         match (word("type"), word("scheme").to_ascii_lowercase().as_str(), word("in")) {
             ("http", "bearer", _) | ("oauth2" | "openIdConnect", ..) => {
                 Some((bearer.into(), token))
             }
             ("http", "basic", _) => Some((
-                "    auth: { basic: { user: \"${API_USER}\", password: \"${API_PASSWORD}\" } }\n"
+                "    auth: { basic: { user: \"${API_USER:-none}\", password: \"${API_PASSWORD:-none}\" } }\n"
                     .into(),
                 vec!["API_USER", "API_PASSWORD"],
             )),
             ("apiKey", _, "header") if is_token(word("name")) => {
                 let name = scalar(word("name"));
-                Some((format!("    headers: {{ {name}: \"${{API_TOKEN}}\" }}\n"), token))
+                Some((format!("    headers: {{ {name}: \"${{API_TOKEN:-none}}\" }}\n"), token))
             }
             ("apiKey", _, "cookie") if is_token(word("name")) && !word("name").contains('$') => {
                 let name = word("name");
-                Some((format!("    headers: {{ Cookie: \"{name}=${{API_TOKEN}}\" }}\n"), token))
+                Some((format!("    headers: {{ Cookie: \"{name}=${{API_TOKEN:-none}}\" }}\n"), token))
             }
             _ => None,
         }
