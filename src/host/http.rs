@@ -16,8 +16,8 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, http};
 
-pub(super) use address::origin;
 use address::{join, leaves_tls};
+pub(super) use address::{origin, parse};
 use names::Names;
 
 use super::clock::Moment;
@@ -193,8 +193,7 @@ impl Client {
     ) -> Result<(http::Response<ureq::Body>, Uri, u32), Failed> {
         use FailureKind::Broken;
         let not_asked = |what: &str| (FailureKind::NotAsked, what.to_owned());
-        let mut uri: Uri =
-            request.url.parse().map_err(|_| not_asked("the address is not a URL"))?;
+        let mut uri = parse(&request.url).ok_or_else(|| not_asked("the address is not a URL"))?;
         let mut method: Method =
             request.method.parse().map_err(|_| not_asked("the method is not an HTTP method"))?;
         let mut with_body = true;

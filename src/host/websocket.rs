@@ -10,6 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 use serde_json::{Value, json};
 use ureq::http::Uri;
 
+use super::http::parse;
 use super::line::Line;
 use super::tls::Tls;
 use crate::config::values::Secret;
@@ -74,7 +75,7 @@ fn converse(question: &Question<'_>) -> Result<Observation, ProbeFailure> {
         message: message.into(),
         elapsed: Duration::ZERO,
     };
-    let uri: Uri = question.url.parse().map_err(|_| not_asked("the address is not a URL"))?;
+    let uri = parse(&question.url).ok_or_else(|| not_asked("the address is not a URL"))?;
     let host = uri.host().ok_or_else(|| not_asked("the address has no host"))?;
     let chance = || not_asked("there are no random numbers");
     let key = STANDARD.encode(random::<16>().ok_or_else(chance)?);

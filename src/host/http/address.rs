@@ -9,6 +9,16 @@ pub(in crate::host) fn origin(uri: &Uri) -> (Option<String>, Option<String>, u16
     (uri.scheme_str().map(lower), uri.host().map(lower), uri.port_u16().unwrap_or(default))
 }
 
+/// An address whose request line asks for a path: `/` is meant where it has none (RFC 9112 §3.2.1),
+/// even before a query, of which the library would make `GET ?query`.
+pub(in crate::host) fn parse(text: &str) -> Option<Uri> {
+    let uri: Uri = text.parse().ok()?;
+    match uri.path_and_query().is_some_and(|path| path.as_str().starts_with('?')) {
+        true => uri.to_string().parse().ok(),
+        false => Some(uri),
+    }
+}
+
 /// Whether a way from one address to another begins with TLS and ends without.
 pub(super) fn leaves_tls(from: &Uri, to: &Uri) -> bool {
     from.scheme_str() == Some("https") && to.scheme_str() != Some("https")
@@ -34,7 +44,7 @@ pub(super) fn join(base: &Uri, location: &str) -> Option<Uri> {
         format!("{scheme}://{authority}{folder}/{location}")
     };
     let without_fragment = whole.split('#').next()?;
-    without_fragment.parse().ok()
+    parse(without_fragment)
 }
 
 /// The scheme of an address that has one (RFC 3986 §3.1).
@@ -64,6 +74,21 @@ mod tests {
         ] {
             assert_eq!(joined("http://a.test:8080/one/two", location), wanted, "{location}");
         }
+    }
+
+    #[test]
+    fn p7_an_address_without_a_path_asks_for_one() {
+        for (address, path) in [
+            ("ws://a.test:1?room=1", "/?room=1"),
+            ("http://a.test?x=/y", "/?x=/y"),
+            ("http://a.test", "/"),
+            ("http://a.test/one?x=%20", "/one?x=%20"),
+        ] {
+            let uri = parse(address).unwrap();
+            assert_eq!(uri.path_and_query().unwrap().as_str(), path, "{address}");
+        }
+        let next = join(&"http://a.test/".parse().unwrap(), "http://b.test?x=1").unwrap();
+        assert_eq!(next.path_and_query().unwrap().as_str(), "/?x=1");
     }
 
     #[test]
