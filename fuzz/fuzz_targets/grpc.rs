@@ -17,6 +17,7 @@ fuzz_target!(|bytes: &[u8]| {
         headers: vec![header(":status", b"200"), header("content-type", b"application/grpc")],
         data: data.into(),
         trailers: vec![header("grpc-status", code), header("grpc-message", message)],
+        is_bare: false,
     };
     if let Ok(reply) = grpc::read(&answer, "shop")
         && reply.not_ready.is_none()

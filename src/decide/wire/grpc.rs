@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::http2::Answer;
 use crate::decide::observation::{FailureKind, Reply};
+use crate::decide::words::shorten;
 
 /// The method that is called.
 pub const CHECK: &str = "/grpc.health.v1.Health/Check";
@@ -63,14 +64,15 @@ pub fn read(answer: &Answer, service: &str) -> Result<Reply, (FailureKind, Strin
     if !kind.starts_with("application/grpc") {
         return broken(format!("content type `{kind}`, wanted application/grpc"));
     }
-    let Some(code) = answer.value("grpc-status") else {
+    // In the headers of an answer that goes on, it says nothing of the end (gRPC over HTTP/2).
+    let Some(code) = answer.last_word("grpc-status") else {
         return broken("the answer has no grpc-status: it was cut off".into());
     };
     let Some(code) = code.parse::<usize>().ok().filter(|_| code.len() < 4) else {
         return broken(format!("the grpc-status `{code}` is no number"));
     };
     let name = CODES.get(code).copied().unwrap_or("not a code of gRPC");
-    let message = answer.value("grpc-message").unwrap_or_default();
+    let message = shorten(&decoded(answer.last_word("grpc-message").unwrap_or_default()), 300);
     let colon = if message.is_empty() { "" } else { ": " };
     let (said, not_ready) = match code {
         0 => {
@@ -99,6 +101,21 @@ pub fn read(answer: &Answer, service: &str) -> Result<Reply, (FailureKind, Strin
         not_ready,
         elapsed: std::time::Duration::ZERO,
     })
+}
+
+/// A `Percent-Encoded` text (gRPC over HTTP/2); what is none stays as it is, as that asks for.
+fn decoded(text: &str) -> String {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    let (mut bytes, mut rest) = (Vec::new(), text.as_bytes());
+    while let [first, more @ ..] = rest {
+        let pair = match more {
+            [high, low, ..] if *first == b'%' => digit(high).zip(digit(low)),
+            _ => None,
+        };
+        bytes.push(pair.map_or(*first, |(high, low)| (high << 4 | low) as u8));
+        rest = if pair.is_some() { &more[2..] } else { more };
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 /// The `status` of a `HealthCheckResponse`; 0 where the message has none.

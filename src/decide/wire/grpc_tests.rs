@@ -10,6 +10,7 @@ fn answer(code: &str, data: &[u8]) -> Answer {
         headers: pairs(&[(":status", "200"), ("content-type", "application/grpc+proto")]),
         data: data.to_vec(),
         trailers: pairs(&[("grpc-status", code), ("grpc-message", "why")]),
+        is_bare: false,
     }
 }
 
@@ -34,6 +35,25 @@ fn p7_only_serving_is_ready() {
         assert_eq!((reply.said.as_str(), reply.not_ready.is_none()), (said, said == "SERVING"));
         assert_eq!(reply.document["status"], said);
     }
+}
+
+#[test]
+fn p8_the_status_stands_at_the_end_and_its_message_is_decoded() {
+    let serving = b"\0\0\0\0\x02\x08\x01";
+    // As early as this, nothing is known of how it will end.
+    let mut early = answer("0", serving);
+    early.headers.append(&mut early.trailers);
+    assert!(read(&early, "").unwrap_err().1.contains("cut off"));
+    let bare = Answer { is_bare: true, data: Vec::new(), ..early };
+    assert!(read(&bare, "").is_err(), "no status of health came");
+    let mut refused = Answer { is_bare: true, ..bare };
+    refused.headers[2].1 = "14".into();
+    refused.headers[3].1 = "no%20d%C3%A9bit%2c 100% %".into();
+    let reply = read(&refused, "").unwrap();
+    assert_eq!(reply.not_ready.unwrap(), "grpc-status 14 UNAVAILABLE: no débit, 100% %");
+    refused.headers[3].1 = "%61".repeat(1000);
+    let reply = read(&refused, "").unwrap();
+    assert_eq!(reply.document["grpc_message"], format!("{}…", "a".repeat(300)));
 }
 
 #[test]

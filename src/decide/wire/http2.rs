@@ -59,14 +59,24 @@ pub struct Answer {
     pub data: Vec<u8>,
     /// What came behind the body.
     pub trailers: Vec<Header>,
+    /// Whether the headers were all of it: no body, no trailers.
+    pub is_bare: bool,
 }
 
 impl Answer {
-    /// The first value of this name, in the trailers or else in the headers.
+    /// The first value of this name in the headers.
     pub fn value(&self, name: &str) -> Option<&str> {
-        let mut all = self.trailers.iter().chain(&self.headers);
-        all.find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        first(&self.headers, name)
     }
+
+    /// The first value of this name in the trailers, for which headers stand that were all of it.
+    pub fn last_word(&self, name: &str) -> Option<&str> {
+        first(if self.is_bare { &self.headers } else { &self.trailers }, name)
+    }
+}
+
+fn first<'a>(headers: &'a [Header], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// Puts the answer together, as it comes.
@@ -242,7 +252,7 @@ impl Exchange {
         match (self.answer.headers.is_empty(), status) {
             // What comes before the answer (RFC 9110 §15.2).
             (true, Some(status)) if status.starts_with('1') && !is_last => return Ok(()),
-            (true, Some(_)) => self.answer.headers = headers,
+            (true, Some(_)) => (self.answer.headers, self.answer.is_bare) = (headers, is_last),
             (true, None) => return Err("not HTTP/2: headers without a status".into()),
             (false, None) if is_last => self.answer.trailers = headers,
             (false, _) => return Err("not HTTP/2: trailers that are none".into()),
