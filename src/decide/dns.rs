@@ -235,6 +235,12 @@ fn bare(name: String) -> String {
     }
 }
 
+/// Whether this code is about the name: SERVFAIL and REFUSED are about the server, and another one
+/// may know more.
+pub fn is_known(code: u8) -> bool {
+    !matches!(code, 2 | 5)
+}
+
 /// What the records tell; none is not ready. `what` is what was asked for: `A record`.
 pub fn reply(code: u8, records: Vec<String>, ttl: Option<u32>, what: &str) -> Reply {
     let codes = ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"];

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use super::clock::{self, Moment};
+use super::signals::Cancel;
 use super::talk::Talk;
 use super::{files, tcp};
 use crate::decide::dns::{self, Answer, Kind};
@@ -14,6 +15,8 @@ use crate::decide::observation::{FailureKind, ProbeFailure, Reply};
 const DATAGRAM: usize = 4096;
 /// After so long without an answer the question is asked again: datagrams get lost.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Between the first two rounds of questions; it doubles.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The addresses of a name as the system resolves it; of one type, if that is given.
 ///
@@ -66,32 +69,61 @@ pub fn ask(
     if servers.is_empty() {
         return Err(wrong("/etc/resolv.conf names no server; write `server`".into()));
     }
-    let mut last = failed(started, FailureKind::Timeout, "timed out".into());
-    // In turn, until the time is over: each gets a moment.
-    for server in servers.iter().cycle() {
-        let left = limit.saturating_sub(started.elapsed());
-        if left.is_zero() {
-            break;
-        }
-        let answer = match datagram(*server, &question, left.min(PATIENCE)) {
-            Ok(answer) if answer.is_cut => {
-                stream(*server, &question, limit.saturating_sub(started.elapsed()))?
-            }
-            Ok(answer) => answer,
-            Err(error) if tcp::kind_of(&error) == FailureKind::Timeout => continue,
-            Err(error) => {
-                last = failed(started, tcp::kind_of(&error), tcp::words(&error));
-                if servers.len() == 1 {
-                    break;
-                }
-                continue;
-            }
-        };
-        let what = format!("{} record", kind.name());
+    let what = format!("{} record", kind.name());
+    let told = in_turn(&servers, &question, started, limit).map(|answer| {
         let reply = dns::reply(answer.code, answer.records, answer.ttl, &what);
-        return Ok(Reply { elapsed: started.elapsed(), ..reply });
+        Reply { elapsed: started.elapsed(), ..reply }
+    });
+    told.map_err(|failure| ProbeFailure { elapsed: started.elapsed(), ..failure })
+}
+
+/// Asks one after the other, round after round, until one knows it, none is worth another question,
+/// or the time is over: then the last word counts that one said.
+fn in_turn(
+    servers: &[SocketAddr],
+    question: &[u8],
+    started: Moment,
+    limit: Duration,
+) -> Result<Answer, ProbeFailure> {
+    let left = || limit.saturating_sub(started.elapsed());
+    let mut last = Err(failed(started, FailureKind::Timeout, "timed out".into()));
+    let mut pause = PAUSE;
+    loop {
+        let mut is_over = true;
+        for server in servers {
+            if left().is_zero() {
+                return last;
+            }
+            match one(*server, question, left(), servers.len() > 1) {
+                Ok(answer) if dns::is_known(answer.code) => return Ok(answer),
+                Err(failure) if failure.kind == FailureKind::Timeout => is_over = false,
+                word => last = word,
+            }
+        }
+        if is_over {
+            return last;
+        }
+        Cancel::default().sleep(pause.min(left()));
+        pause *= 2;
     }
-    Err(ProbeFailure { elapsed: started.elapsed(), ..last })
+}
+
+/// Asks one server; it gets a moment, and for a stream half the time where others wait behind it.
+fn one(
+    server: SocketAddr,
+    question: &[u8],
+    left: Duration,
+    has_others: bool,
+) -> Result<Answer, ProbeFailure> {
+    let started = Moment::now();
+    let answer = datagram(server, question, left.min(PATIENCE));
+    let answer =
+        answer.map_err(|error| failed(started, tcp::kind_of(&error), tcp::words(&error)))?;
+    if !answer.is_cut {
+        return Ok(answer);
+    }
+    let left = left.saturating_sub(started.elapsed());
+    stream(server, question, if has_others { left / 2 } else { left })
 }
 
 fn failed(started: Moment, kind: FailureKind, message: String) -> ProbeFailure {
@@ -148,4 +180,61 @@ fn system() -> Vec<SocketAddr> {
         Some(SocketAddr::new(address.parse().ok()?, 53))
     });
     servers.take(3).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(20);
+
+    /// A server that answers every datagram with this code, cut off or not, until the test ends.
+    fn server(code: u8, is_cut: bool) -> SocketAddr {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let mut bytes = [0; 512];
+            while let Ok((count, peer)) = socket.recv_from(&mut bytes) {
+                let flags = [0x81 | u8::from(is_cut) << 1, 0x80 | code];
+                let head = [&bytes[..2], &flags, &[0, 1, 0, 0, 0, 0, 0, 0]].concat();
+                socket.send_to(&[&head, &bytes[12..count]].concat(), peer).unwrap();
+            }
+        });
+        address
+    }
+
+    fn asked(servers: &[SocketAddr]) -> Result<u8, FailureKind> {
+        let question = dns::question(7, "a.test", Kind::A).unwrap();
+        let started = Moment::now();
+        let told = in_turn(servers, &question, started, LIMIT);
+        assert!(started.elapsed() < LIMIT / 2, "{:?}", started.elapsed());
+        told.map(|answer| answer.code).map_err(|failure| failure.kind)
+    }
+
+    #[test]
+    fn p8_a_name_server_that_does_not_help_leads_to_the_next_one() {
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let (well, broken, refuses) = (server(0, false), server(2, false), server(5, false));
+        let cut = server(0, true);
+        assert_eq!(asked(&[closed, well]), Ok(0));
+        assert_eq!(asked(&[broken, refuses, well]), Ok(0));
+        assert_eq!(asked(&[cut, server(3, false)]), Ok(3), "nobody listens for its stream");
+        // When none helps, the last word counts, and nobody is asked again and again.
+        assert_eq!(asked(&[closed, broken, refuses]), Ok(5));
+        assert_eq!(asked(&[refuses, closed, closed]), Err(FailureKind::Refused));
+    }
+
+    #[test]
+    fn p8_silent_name_servers_are_asked_again_after_a_pause() {
+        let silent = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let question = dns::question(7, "a.test", Kind::A).unwrap();
+        let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let servers = [closed, silent.local_addr().unwrap()];
+        let limit = Duration::from_millis(2500);
+        let told = in_turn(&servers, &question, Moment::now(), limit).unwrap_err();
+        assert_eq!(told.kind, FailureKind::Refused, "the word of the one that said something");
+        silent.set_nonblocking(true).unwrap();
+        let count = std::iter::from_fn(|| silent.recv(&mut [0; 512]).ok()).count();
+        assert!((2..=3).contains(&count), "{count}");
+    }
 }
