@@ -9,6 +9,10 @@ use super::words::shorten;
 pub const MOST: usize = 1 << 20;
 /// Rows of an answer.
 pub const MOST_ROWS: usize = 1000;
+/// Columns of an answer: a server of PostgreSQL's has no more (its documentation, "Limits").
+const MOST_COLUMNS: u16 = 1664;
+/// Bytes that a value takes besides its text and its name.
+const VALUE: usize = 32;
 /// Asks whether the server speaks TLS; the answer is one byte, `S` or `N`.
 pub const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 4, 210, 22, 47];
 /// Says good-bye.
@@ -122,6 +126,11 @@ pub fn parse(bytes: &[u8]) -> Result<Option<(Message, usize)>, String> {
         return Err(format!("a message claims to have {size} bytes; 4 to {MOST} are read"));
     }
     let Some(body) = bytes.get(5..=size) else { return Ok(None) };
+    if let (b'T' | b'D', Some(count)) = (*kind, Body(body).small())
+        && count > MOST_COLUMNS
+    {
+        return Err(format!("an answer of {count} columns; {MOST_COLUMNS} are read"));
+    }
     let read = read(*kind, &mut Body(body));
     let message = read.ok_or_else(|| format!("a message {:?} is damaged", char::from(*kind)))?;
     Ok(Some((message, size + 1)))
@@ -222,6 +231,13 @@ fn authentication(body: &mut Body<'_>) -> Option<Authentication> {
 pub fn row(columns: &[(String, u32)], values: Vec<Option<String>>) -> Vec<(String, Value)> {
     let pairs = columns.iter().zip(values);
     pairs.map(|((name, oid), value)| (name.clone(), typed(*oid, value))).collect()
+}
+
+/// Bytes that such a row takes: each of its values comes with the name of its column.
+pub fn weight(columns: &[(String, u32)], values: &[Option<String>]) -> usize {
+    let pairs = columns.iter().zip(values);
+    let each = pairs.map(|((name, _), value)| name.len() + value.as_ref().map_or(0, String::len));
+    each.map(|bytes| bytes + VALUE).sum()
 }
 
 /// Numbers become numbers, booleans booleans, JSON what it is; all else is text.

@@ -55,6 +55,26 @@ fn p8_rows_have_their_types() {
 }
 
 #[test]
+fn p8_rows_weigh_what_is_kept_of_them() {
+    let columns = [("a".repeat(100), 25), ("b".to_owned(), 25)];
+    assert_eq!(weight(&columns, &[None, Some("xyz".into())]), 100 + 32 + 1 + 3 + 32);
+    for kind in [b'T', b'D'] {
+        let many = message(kind, &[&1665_u16.to_be_bytes(), &[255; 4 * 1665]]);
+        let why = parse(&many).unwrap_err();
+        assert!(why.contains("1665 columns; 1664 are read"), "{why}");
+    }
+    let most = message(b'D', &[&1664_u16.to_be_bytes(), &[255; 4 * 1664]]);
+    assert_eq!(whole_row(&most), vec![None; 1664]);
+}
+
+fn whole_row(bytes: &[u8]) -> Vec<Option<String>> {
+    match parse(bytes) {
+        Ok(Some((Message::Row(values), _))) => values,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn p8_the_first_message_says_who_comes() {
     let bytes = start_up(&[("user", "me")]);
     assert_eq!(bytes, b"\0\0\0\x11\0\x03\0\0user\0me\0\0");

@@ -259,7 +259,7 @@ impl Session<'_> {
             match self.hear().map_err(named)? {
                 Message::Columns(next) => (columns, rows, first) = (next, Vec::new(), None),
                 Message::Row(values) => {
-                    bytes += values.iter().flatten().map(String::len).sum::<usize>();
+                    bytes += postgres::weight(&columns, &values);
                     if rows.len() == postgres::MOST_ROWS || bytes > postgres::MOST {
                         let why = format!(
                             "{fact}: the answer has more than {} rows or {} bytes; write LIMIT",
