@@ -32,21 +32,33 @@ struct Postgres {
 fn build(spec: &CheckSpec, _: &Surroundings) -> Result<Box<dyn Probe>, String> {
     let own = spec.postgres.clone().unwrap_or_default().0;
     let (host, port) = tcp::parse(&own.address).map_err(|why| format!("postgres: {why}"))?;
-    let mode = own.tls.unwrap_or_default();
     let trust = trust::read(spec)?;
-    if mode == TlsMode::Disable && trust != Trust::default() {
-        return Err(
-            "postgres: ca, insecure and client-cert need TLS; leave out `tls: disable`".into()
-        );
-    }
-    // As its own clients do it: who only prefers TLS takes what he gets, or what he has a `ca` for.
-    let insecure = trust.insecure || (mode == TlsMode::Prefer && trust.ca.is_none());
+    let mode = mode(own.tls, &trust)?;
+    // As its own clients do it: who only prefers TLS takes what he gets.
+    let insecure = trust.insecure || mode == TlsMode::Prefer;
     let warned = trust.insecure;
     let tls = Tls::new(&Trust { insecure, ..trust }, &[])?;
     let (asks, wanted) = asks(&own).map_err(|why| format!("postgres: {why}"))?;
     let login = login(own, !asks.is_empty()).map_err(|why| format!("postgres: {why}"))?;
     let question = Question { host, port, login, mode, tls, verifies: !insecure, asks };
     Ok(Box::new(Postgres { question, wanted, insecure: warned }))
+}
+
+/// Whether by TLS: what verifies a server, or shows who asks, is worth nothing where it may say no.
+fn mode(wanted: Option<TlsMode>, trust: &Trust) -> Result<TlsMode, String> {
+    let needs_tls = trust.ca.is_some() || trust.identity.is_some();
+    match wanted {
+        Some(TlsMode::Disable) if *trust != Trust::default() => {
+            Err("postgres: ca, insecure and client-cert need TLS; leave out `tls: disable`".into())
+        }
+        Some(TlsMode::Prefer) if needs_tls => {
+            Err("postgres: ca and client-cert need TLS, which `tls: prefer` goes without when the \
+             server has none; write `tls: require`, or leave `tls` out"
+                .into())
+        }
+        None if needs_tls => Ok(TlsMode::Require),
+        wanted => Ok(wanted.unwrap_or_default()),
+    }
 }
 
 fn login(own: PostgresSpec, has_asks: bool) -> Result<Option<Login>, String> {

@@ -82,7 +82,7 @@ pub struct PostgresSpec {
     pub password: Option<Secret>,
     /// The database; the one with the user's name, if absent.
     pub database: Option<String>,
-    /// Whether TLS is spoken; `prefer` if absent.
+    /// Whether TLS is spoken; if absent, `require` beside `ca` or `client-cert`, else `prefer`.
     pub tls: Option<TlsMode>,
     /// A statement of SQL that is run in a read-only session; `jsonpath` finds `$.rows` and `$.value`.
     pub query: Option<String>,
@@ -107,7 +107,7 @@ impl From<String> for PostgresSpec {
 pub enum TlsMode {
     /// Always, and the certificate is verified.
     Require,
-    /// If the server can; the certificate is verified only against a `ca` that is given.
+    /// If the server can; the certificate is not verified.
     #[default]
     Prefer,
     /// Never.

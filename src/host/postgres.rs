@@ -14,6 +14,7 @@ use crate::config::values::Secret;
 use crate::decide::observation::{FailureKind, ProbeFailure, Reply};
 use crate::decide::postgres::{self, Authentication, Message};
 use crate::decide::scram;
+use crate::decide::words::shorten;
 
 /// Whom to ask, and what.
 pub struct Question {
@@ -109,7 +110,9 @@ fn begin(question: &Question, mut talk: Talk, limit: Duration) -> Result<Session
                 is_protected = question.verifies;
             }
             b'N' if question.mode == TlsMode::Require => {
-                let message = "the server speaks no TLS, and `tls: require` is wanted".to_owned();
+                let message = "the server speaks no TLS, which `tls: require`, `ca` or \
+                               `client-cert` asks for"
+                    .to_owned();
                 let elapsed = talk.elapsed();
                 return Err(ProbeFailure { kind: FailureKind::Tls, message, elapsed }.into());
             }
@@ -194,31 +197,31 @@ impl Session<'_> {
         };
         let password = password.expose();
         let reply = match wanted {
-            Authentication::Md5(salt) => scram::md5(&login.user, password, &salt),
-            Authentication::Cleartext if self.may_tell() => password.to_owned(),
-            Authentication::Cleartext => {
-                return Err(Stop::NotReady(
-                    "the server wants the password as it is, and nothing shows who it is; write \
+            Authentication::Md5(_) | Authentication::Cleartext if !self.may_tell() => {
+                let how = if wanted == Authentication::Cleartext { "as it is" } else { "by MD5" };
+                return Err(Stop::NotReady(format!(
+                    "the server wants the password {how}, and nothing shows who it is; write \
                      `tls: require`, or `tls: disable` to tell it even so"
-                        .into(),
-                ));
+                )));
             }
+            Authentication::Md5(salt) => scram::md5(&login.user, password, &salt),
+            Authentication::Cleartext => password.to_owned(),
             Authentication::Sasl(ways) if ways.iter().any(|way| way == "SCRAM-SHA-256") => {
                 self.prove(&login.user, password)?;
                 return Ok(false);
             }
             other => {
-                let why = format!(
-                    "the server wants {other:?}; password, MD5 and SCRAM-SHA-256 are known"
-                );
-                return Err(Stop::NotReady(why));
+                let wanted = shorten(&format!("{other:?}"), 100);
+                return Err(Stop::NotReady(format!(
+                    "the server wants {wanted}; password, MD5 and SCRAM-SHA-256 are known"
+                )));
             }
         };
         self.talk.say(&postgres::message(b'p', &[reply.as_bytes(), &[0]]))?;
         Ok(false)
     }
 
-    /// Whether a password may be told as it is.
+    /// Whether a password may be told as it is, or by MD5, which whoever hears it may guess from.
     fn may_tell(&self) -> bool {
         self.is_protected || self.question.mode == TlsMode::Disable
     }

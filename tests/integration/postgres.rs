@@ -143,7 +143,7 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
     let facts = "\n    expect:\n      - jsonpath: { path: $.value, equals: 1 }\n      - jsonpath: { path: '$.rows', count: 2 }\n      - jsonpath: { path: '$.rows[0].total', equals: 9.5 }\n      - jsonpath: { path: '$.rows[0].paid', equals: true }\n      - jsonpath: { path: '$.rows[0].note', equals: null }\n      - jsonpath: { path: $.standby, equals: false }";
     check(&format!("{}{facts}", as_user("shop", all))).expect_code(0);
     for (user, more) in [
-        ("old", ", password: pencil-x"),
+        ("old", ", password: pencil-x, tls: disable"),
         ("open", ""),
         ("plain", ", password: pencil-x, tls: disable"),
     ] {
@@ -158,6 +158,7 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
     refused(as_user("shop", ""), "wants a password");
     refused(as_user("far", ""), "28000");
     refused(as_user("plain", ", password: pencil-x"), "`tls: require`");
+    refused(as_user("old", ", password: pencil-x"), "by MD5, and nothing shows who it is; write");
     refused(as_user("open", ", query: SELECT * FROM nowhere"), "42P01");
     refused(as_user("open", ", query: DELETE FROM orders"), "25006");
     refused(as_user("open", ", query: 'SELECT * FROM generate_series(1, 5000)'"), "write LIMIT");
@@ -178,6 +179,26 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
         .file("ca.pem", &authority)
         .run()
         .expect_code(0);
+}
+
+#[test]
+fn p8_a_server_without_tls_is_not_taken_for_one_that_a_ca_verifies() {
+    let authority = crate::tls::Authority::new().pem();
+    let run = |check: &str| {
+        let text = format!(
+            "version: 1\nchecks:\n  - attempts: 1\n    timeout: 5s\n    {check}\n    ca: ca.pem\n"
+        );
+        let program = Program::new("smoke-test").file("waveoff.yml", &text);
+        program.file("ca.pem", &authority).run()
+    };
+    let port = says(b"NR\0\0\0\x08\0\0\0\0Z\0\0\0\x05I");
+    for user in ["", ", user: me, password: hunter2"] {
+        let ran = run(&format!("postgres: {{ address: '127.0.0.1:{port}'{user} }}"));
+        let ran = ran.expect_code(10);
+        assert!(ran.stdout.contains("speaks no TLS"), "{ran:?}");
+    }
+    let ran = run("postgres: { address: 'a:1', tls: prefer }").expect_code(2);
+    assert!(ran.stderr.contains("write `tls: require`"), "{ran:?}");
 }
 
 #[test]
