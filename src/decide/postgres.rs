@@ -31,6 +31,8 @@ pub enum Message {
     Columns(Vec<(String, u32)>),
     /// A row in text form; nothing is null.
     Row(Vec<Option<String>>),
+    /// A word besides, which may come at any time.
+    Notice,
     /// It waits for a question.
     Ready,
     /// Something that changes nothing here.
@@ -205,6 +207,7 @@ fn read(kind: u8, body: &mut Body<'_>) -> Option<Message> {
             };
             Message::Row((0..count).map(value).collect::<Option<_>>()?)
         }
+        b'N' => Message::Notice,
         b'Z' => Message::Ready,
         // COPY would wait for data, or bring it.
         b'G' | b'H' | b'W' => return None,

@@ -1,15 +1,15 @@
 //! How a password is proved to a PostgreSQL server without telling it: SCRAM-SHA-256 (RFC 5802,
 //! RFC 7677), and MD5 as older servers want it.
 
-use std::num::NonZeroU32;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use md5::{Digest as _, Md5};
-use ring::{digest, hmac, pbkdf2};
+use ring::{digest, hmac};
 
 /// Rounds that are computed at most: a server that wants more wants our time.
-const MOST_ROUNDS: u32 = 300_000;
+const MOST_ROUNDS: u32 = 2_000_000;
+/// After so many rounds, some milliseconds, the time is looked at.
+const SOME_ROUNDS: u32 = 4096;
 
 /// The client's first message without its head (RFC 5802, section 5).
 fn bare(user: &str, nonce: &str) -> String {
@@ -29,24 +29,38 @@ pub struct Proof {
     transcript: String,
 }
 
-/// Proves the password to who sent `challenge`, the server's first message.
+/// Proves the password to who sent `challenge`, the server's first message, as long as `goes_on`
+/// says that there is time for it.
 ///
 /// # Errors
-/// When the challenge is not one, or answers somebody else's first message.
-pub fn prove(user: &str, password: &str, nonce: &str, challenge: &str) -> Result<Proof, String> {
-    let field = |name: &str| challenge.split(',').find_map(|field| field.strip_prefix(name));
+/// When the challenge is not one, answers somebody else's first message, or takes too long.
+pub fn prove(
+    user: &str,
+    password: &str,
+    nonce: &str,
+    challenge: &str,
+    goes_on: &dyn Fn() -> bool,
+) -> Result<Proof, String> {
     let wrong = || "the server's SCRAM challenge is not one of RFC 5802".to_owned();
-    let both = field("r=").filter(|both| both.len() > nonce.len() && both.starts_with(nonce));
-    let both = both.ok_or("the server's SCRAM nonce does not go on from ours")?;
+    if challenge.starts_with("m=") {
+        return Err("the server wants an extension of SCRAM (m=), and none is known".into());
+    }
+    // In this order (section 7); what comes behind them may be left aside.
+    let mut fields = challenge.split(',');
+    let mut field = |name: &str| fields.next().and_then(|field| field.strip_prefix(name));
+    let both = field("r=").ok_or_else(wrong)?;
+    if both.len() <= nonce.len() || !both.starts_with(nonce) {
+        return Err("the server's SCRAM nonce does not go on from ours".into());
+    }
     let salt = field("s=").and_then(|salt| STANDARD.decode(salt).ok()).ok_or_else(wrong)?;
-    let rounds: NonZeroU32 = field("i=").and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
-    if rounds.get() > MOST_ROUNDS {
+    let rounds = field("i=").and_then(|n| n.parse().ok()).filter(|n| *n > 0).ok_or_else(wrong)?;
+    if rounds > MOST_ROUNDS {
         return Err(format!(
             "the server wants {rounds} rounds of SCRAM; at most {MOST_ROUNDS} are made"
         ));
     }
-    let mut salted = [0; 32];
-    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, &salt, password.as_bytes(), &mut salted);
+    let salted = salted(password.as_bytes(), &salt, rounds, goes_on)
+        .ok_or_else(|| format!("timed out over the {rounds} rounds of SCRAM"))?;
     let key = |bytes: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, bytes);
     let salted = key(&salted);
     let client = hmac::sign(&salted, b"Client Key");
@@ -61,10 +75,32 @@ pub fn prove(user: &str, password: &str, nonce: &str, challenge: &str) -> Result
     Ok(Proof { message: format!("{last},p={}", STANDARD.encode(proof)), server, transcript })
 }
 
+/// `Hi` (section 2.2): PBKDF2 with HMAC-SHA-256 and one block; nothing when its time is over. The
+/// library's own cannot be stopped.
+fn salted(
+    password: &[u8],
+    salt: &[u8],
+    rounds: u32,
+    goes_on: &dyn Fn() -> bool,
+) -> Option<[u8; 32]> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, password);
+    let (mut last, mut all) = ([salt, &[0, 0, 0, 1]].concat(), [0; 32]);
+    for round in 0..rounds {
+        if round % SOME_ROUNDS == 0 && !goes_on() {
+            return None;
+        }
+        let next = hmac::sign(&key, &last);
+        last.clear();
+        last.extend_from_slice(next.as_ref());
+        all.iter_mut().zip(next.as_ref()).for_each(|(all, byte)| *all ^= byte);
+    }
+    Some(all)
+}
+
 impl Proof {
     /// Whether the server's last message is from one that knows the password, too.
     pub fn accepts(&self, answer: &str) -> bool {
-        let signature = answer.split(',').find_map(|field| field.strip_prefix("v="));
+        let signature = answer.split(',').next().and_then(|field| field.strip_prefix("v="));
         let signature = signature.and_then(|text| STANDARD.decode(text).ok()).unwrap_or_default();
         hmac::verify(&self.server, self.transcript.as_bytes(), &signature).is_ok()
     }
@@ -91,7 +127,7 @@ mod tests {
     /// The example of RFC 7677, section 3.
     #[test]
     fn p8_scram_proves_as_its_rfc_does() {
-        let proof = prove("user", "pencil", NONCE, CHALLENGE).unwrap();
+        let proof = prove("user", "pencil", NONCE, CHALLENGE, &|| true).unwrap();
         assert_eq!(
             proof.message,
             "c=biws,r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,\
@@ -116,8 +152,36 @@ mod tests {
             "r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=0",
             "r=rOprNGfwEbeRWgbNEkqOx,s=W22Z,i=2147483647",
         ] {
-            assert!(prove("user", "pencil", NONCE, wrong).is_err(), "{wrong}");
+            assert!(prove("user", "pencil", NONCE, wrong, &|| true).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn p8_scram_makes_as_many_rounds_as_there_is_time_for() {
+        let said = |challenge: &str, time: u32| {
+            let left = std::cell::Cell::new(time);
+            let goes_on = || left.replace(left.get().saturating_sub(1)) > 0;
+            prove("user", "pencil", NONCE, challenge, &goes_on).map(|_| ()).unwrap_err()
+        };
+        let long = CHALLENGE.replace("i=4096", "i=2000000");
+        assert!(said(&long, 3).contains("timed out over the 2000000 rounds"));
+        assert!(said(&CHALLENGE.replace("i=4096", "i=2000001"), 3).contains("at most 2000000"));
+    }
+
+    #[test]
+    fn p8_scram_keeps_the_order_of_fields_and_knows_no_extension() {
+        let said = |challenge: &str| {
+            prove("user", "pencil", NONCE, challenge, &|| true).map(|_| ()).unwrap_err()
+        };
+        assert!(said(&format!("m=more,{CHALLENGE}")).contains("an extension of SCRAM (m=)"));
+        let (nonce, rest) = CHALLENGE.split_once(',').unwrap();
+        assert!(said(&format!("i=1,{nonce},{rest}")).contains("RFC 5802"));
+        let (salt, rounds) = rest.split_once(',').unwrap();
+        assert!(said(&format!("{nonce},{rounds},{salt}")).contains("RFC 5802"));
+        let more = format!("{CHALLENGE},x=more");
+        assert!(prove("user", "pencil", NONCE, &more, &|| true).is_ok());
+        let proof = prove("user", "pencil", NONCE, CHALLENGE, &|| true).unwrap();
+        assert!(!proof.accepts("e=no,v=6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4="));
     }
 
     #[test]

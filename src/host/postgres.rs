@@ -160,7 +160,7 @@ impl Session<'_> {
     fn knock(&mut self) -> Result<(), Stop> {
         let settings = [("user", "waveoff"), ("database", "postgres")];
         self.talk.say(&postgres::start_up(&settings))?;
-        match self.talk.hear(postgres::MOST, postgres::parse)? {
+        match self.next()? {
             Message::Authentication(_) => Ok(()),
             Message::Error(refusal) if refusal.is_about_the_client() => Ok(()),
             Message::Error(refusal) => Err(Stop::NotReady(refusal.words())),
@@ -170,19 +170,26 @@ impl Session<'_> {
 
     /// The next message; an error ends everything.
     fn hear(&mut self) -> Result<Message, Stop> {
-        match self.talk.hear(postgres::MOST + 1, postgres::parse)? {
+        match self.next()? {
             Message::Error(refusal) => Err(Stop::NotReady(refusal.words())),
-            Message::Parameter(name, value) => {
-                match name.as_str() {
+            message => Ok(message),
+        }
+    }
+
+    /// The next message besides notices and settings, which may come at any time.
+    fn next(&mut self) -> Result<Message, ProbeFailure> {
+        loop {
+            match self.talk.hear(postgres::MOST + 1, postgres::parse)? {
+                Message::Notice => {}
+                Message::Parameter(name, value) => match name.as_str() {
                     "server_version" => drop(self.facts.insert(name, value.into())),
                     "in_hot_standby" => {
                         drop(self.facts.insert("standby".into(), (value == "on").into()));
                     }
                     _ => {}
-                }
-                Ok(Message::Other)
+                },
+                message => return Ok(message),
             }
-            message => Ok(message),
         }
     }
 
@@ -237,11 +244,21 @@ impl Session<'_> {
         let Message::Authentication(Authentication::Continue(challenge)) = self.hear()? else {
             return Err(self.talk.broken("SCRAM has no challenge".into()).into());
         };
-        let proof = scram::prove(user, password, &nonce, &challenge);
-        let proof = proof.map_err(|why| self.talk.broken(why))?;
+        let (talk, limit) = (&self.talk, self.limit);
+        let goes_on = || talk.elapsed() < limit;
+        let proof = scram::prove(user, password, &nonce, &challenge, &goes_on);
+        let proof = proof.map_err(|why| match goes_on() {
+            true => talk.broken(why),
+            false => ProbeFailure { kind: FailureKind::Timeout, ..talk.broken(why) },
+        })?;
         self.talk.say(&postgres::message(b'p', &[proof.message.as_bytes()]))?;
-        match self.hear()? {
+        match self.next()? {
             Message::Authentication(Authentication::Final(last)) if proof.accepts(&last) => Ok(()),
+            Message::Error(refusal) if refusal.code == "28P01" && !password.is_ascii() => {
+                let form = "; its letters beyond ASCII must be in Unicode's form NFKC";
+                Err(Stop::NotReady(refusal.words() + form))
+            }
+            Message::Error(refusal) => Err(Stop::NotReady(refusal.words())),
             _ => Err(self
                 .talk
                 .broken("the server does not prove that it knows the password".into())

@@ -1,7 +1,7 @@
 //! PostgreSQL: a real one, and what says other things.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use rcgen::generate_simple_self_signed;
 use tempfile::TempDir;
 
-use crate::harness::{Program, closed_port};
+use crate::harness::{Program, closed_port, serve};
 use crate::parts::{skip, tools};
 use crate::services::{Running, check, says, start, unpacked, wait};
 
@@ -20,6 +20,7 @@ const NOBODY: u32 = 65534;
 const RULES: &str = "local all all trust
 host all shop all scram-sha-256
 host all old all md5
+host all odd all scram-sha-256
 host all open all trust
 host all plain all password
 host all far all reject
@@ -28,6 +29,7 @@ host all far all reject
 const WORLD: &str = "CREATE ROLE open LOGIN
 CREATE ROLE plain LOGIN PASSWORD 'pencil-x'
 CREATE ROLE far LOGIN
+CREATE ROLE odd LOGIN PASSWORD 'o\u{fb01}x'
 SET password_encryption = md5
 CREATE ROLE old LOGIN PASSWORD 'pencil-x'
 CREATE DATABASE shop
@@ -144,6 +146,7 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
     check(&format!("{}{facts}", as_user("shop", all))).expect_code(0);
     for (user, more) in [
         ("old", ", password: pencil-x, tls: disable"),
+        ("odd", ", password: ofix"),
         ("open", ""),
         ("plain", ", password: pencil-x, tls: disable"),
     ] {
@@ -159,6 +162,7 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
     refused(as_user("far", ""), "28000");
     refused(as_user("plain", ", password: pencil-x"), "`tls: require`");
     refused(as_user("old", ", password: pencil-x"), "by MD5, and nothing shows who it is; write");
+    refused(as_user("odd", ", password: o\u{fb01}x"), "Unicode's form NFKC");
     refused(as_user("open", ", query: SELECT * FROM nowhere"), "42P01");
     refused(as_user("open", ", query: DELETE FROM orders"), "25006");
     refused(as_user("open", ", query: 'SELECT * FROM generate_series(1, 5000)'"), "write LIMIT");
@@ -199,6 +203,34 @@ fn p8_a_server_without_tls_is_not_taken_for_one_that_a_ca_verifies() {
     }
     let ran = run("postgres: { address: 'a:1', tls: prefer }").expect_code(2);
     assert!(ran.stderr.contains("write `tls: require`"), "{ran:?}");
+}
+
+/// Notices and settings may come at any time.
+#[test]
+fn p8_notices_of_postgres_change_nothing() {
+    const NOTICE: &[u8] = b"N\0\0\0\x0eSNOTICE\0\0\0S\0\0\0\x08a\0b\0";
+    let port = says([NOTICE, b"R\0\0\0\x08\0\0\0\x03"].concat());
+    check(&format!("postgres: 127.0.0.1:{port}")).expect_code(0);
+    let port = serve("127.0.0.1:0", |mut stream| {
+        let mut heard = [0; 1024];
+        let _ = stream.read(&mut heard);
+        let sasl = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0";
+        let _ = stream.write_all(&[NOTICE, sasl].concat());
+        let count = stream.read(&mut heard).unwrap_or_default();
+        let first = String::from_utf8_lossy(&heard[..count]).into_owned();
+        let nonce = first.rsplit("r=").next().unwrap_or_default();
+        let challenge = format!("r={nonce}x,s=W22Z,i=1");
+        let size = [0, 0, 0, challenge.len() as u8 + 8];
+        let went_on = [&b"R"[..], &size, &[0, 0, 0, 11], challenge.as_bytes()].concat();
+        let _ = stream.write_all(&[NOTICE, &went_on].concat());
+        let _ = stream.read(&mut heard);
+        let _ = stream.write_all(&[NOTICE, b"R\0\0\0\x0c\0\0\0\x0cv=AA"].concat());
+        let _ = stream.read(&mut heard);
+    });
+    let with = "user: me, password: hunter2, tls: disable";
+    let ran = check(&format!("postgres: {{ address: '127.0.0.1:{port}', {with} }}"));
+    let ran = ran.expect_code(10);
+    assert!(ran.stdout.contains("does not prove that it knows the password"), "{ran:?}");
 }
 
 #[test]
