@@ -17,9 +17,20 @@ pub(super) static POSTGRES: Kind =
 
 const TABLES: &str = "SELECT count(*) FROM pg_catalog.pg_tables \
                       WHERE schemaname NOT IN ('pg_catalog', 'information_schema')";
-// A migration without a version is one that is run again whenever it has changed.
-const FLYWAY: &str = "SELECT version FROM flyway_schema_history \
-                      WHERE success AND version IS NOT NULL ORDER BY installed_rank DESC LIMIT 1";
+// Its rows are what was done, in this order: migrations, baselines, and by undo or repair (DELETE)
+// what undoes an earlier one. A migration without a version is one that is run again whenever it has
+// changed. The second column is why the value does not count: the newest one failed.
+const FLYWAY: &str = "WITH all_rows AS (SELECT *, type = 'DELETE' OR type LIKE 'UNDO%' AS undoes \
+    FROM flyway_schema_history), valid AS (SELECT * FROM all_rows a WHERE NOT (undoes AND success) \
+    AND NOT EXISTS (SELECT 1 FROM all_rows b WHERE b.undoes AND b.success \
+    AND b.installed_rank > a.installed_rank AND b.version IS NOT DISTINCT FROM a.version \
+    AND (a.version IS NOT NULL OR b.description = a.description))) \
+    SELECT (SELECT version FROM valid WHERE success AND version IS NOT NULL \
+    ORDER BY installed_rank DESC LIMIT 1), \
+    (SELECT format('%s %s has failed', type, coalesce(version, description)) FROM valid \
+    WHERE NOT success AND installed_rank IN ((SELECT max(installed_rank) FROM valid), \
+    (SELECT max(installed_rank) FROM valid WHERE version IS NOT NULL)) \
+    ORDER BY installed_rank DESC LIMIT 1)";
 const ALEMBIC: &str =
     "SELECT string_agg(version_num, ',' ORDER BY version_num) FROM alembic_version";
 

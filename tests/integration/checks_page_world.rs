@@ -134,8 +134,9 @@ impl World {
 fn tables() -> String {
     let others = (1..=9).map(|number| format!("CREATE TABLE other_{number} (id int)\n"));
     let own = "CREATE TABLE orders (id int)\nINSERT INTO orders VALUES (1)\n\
-               CREATE TABLE flyway_schema_history (installed_rank int, version text, success bool)\n\
-               INSERT INTO flyway_schema_history VALUES (1, '5', true)\n";
+               CREATE TABLE flyway_schema_history (installed_rank int, version varchar(50), \
+               description varchar(200), type varchar(20), success bool)\n\
+               INSERT INTO flyway_schema_history VALUES (1, '5', 'a', 'SQL', true)\n";
     others.chain([own.to_owned()]).collect()
 }
 

@@ -37,8 +37,9 @@ CREATE DATABASE shop
 
 const TABLES: &str = "CREATE TABLE orders (id int8, total numeric, paid bool, note text)
 INSERT INTO orders VALUES (1, 9.5, true, NULL), (2, 3, false, 'late')
-CREATE TABLE flyway_schema_history (installed_rank int, version text, success bool)
-INSERT INTO flyway_schema_history VALUES (1, '4', true), (2, '5', true), (3, NULL, true), (4, '6', false)
+CREATE TABLE flyway_schema_history (installed_rank int PRIMARY KEY, version varchar(50), description varchar(200) NOT NULL, type varchar(20) NOT NULL, script varchar(1000) NOT NULL, checksum int, installed_by varchar(100) NOT NULL, installed_on timestamp NOT NULL DEFAULT now(), execution_time int NOT NULL, success bool NOT NULL)
+INSERT INTO flyway_schema_history VALUES (1, '4', '<< Flyway Baseline >>', 'BASELINE', '<< Flyway Baseline >>', NULL, 'shop', now(), 0, true), (2, '5', 'orders', 'SQL', 'V5__orders.sql', 17, 'shop', now(), 4, true), (3, NULL, 'views', 'SQL', 'R__views.sql', 18, 'shop', now(), 4, true)
+GRANT ALL ON flyway_schema_history TO open
 CREATE TABLE alembic_version (version_num text)
 INSERT INTO alembic_version VALUES ('abc123')
 GRANT ALL ON orders TO PUBLIC
@@ -183,6 +184,53 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
         .file("ca.pem", &authority)
         .run()
         .expect_code(0);
+}
+
+/// Each state of Flyway's history in a database of its own.
+#[test]
+fn p8_flyway_tells_its_newest_version_unless_that_failed() {
+    let states = [
+        ("baseline", "'4', '', 'BASELINE', true", Ok("4")),
+        ("undone", "'4', '', 'SQL', true|'5', '', 'SQL', true|'5', '', 'UNDO_SQL', true", Ok("4")),
+        ("again", "'5', '', 'SQL', true|'5', '', 'UNDO_JDBC', true|'5', '', 'SQL', true", Ok("5")),
+        ("dropped", "'4', '', 'SQL', true|'5', '', 'SQL', true|'5', '', 'DELETE', true", Ok("4")),
+        ("failed", "'5', '', 'SQL', true|'6', '', 'SQL', false", Err("SQL 6 has failed")),
+        ("views", "'5', '', 'SQL', true|NULL, 'views', 'SQL', false", Err("SQL views has failed")),
+        ("beside", "'6', '', 'SQL', false|NULL, 'views', 'SQL', true", Err("SQL 6 has failed")),
+        ("stuck", "'5', '', 'SQL', true|'5', '', 'UNDO_SQL', false", Err("UNDO_SQL 5 has failed")),
+        ("mended", "'5', '', 'SQL', true|NULL, 'v', 'SQL', false|NULL, 'v', 'SQL', true", Ok("5")),
+    ];
+    let head = TABLES.lines().find(|line| line.contains("flyway")).unwrap();
+    let tables = states.map(|(_, rows, _)| {
+        let row = |(rank, row): (usize, &str)| {
+            let [version, description, kind, success] = *row.split(", ").collect::<Vec<_>>() else {
+                panic!("{row}")
+            };
+            format!(
+                "INSERT INTO flyway_schema_history VALUES ({rank}, {version}, {description}, \
+                 {kind}, 's', 1, 'shop', now(), 4, {success})\n"
+            )
+        };
+        let rows: String = rows.split('|').enumerate().map(row).collect();
+        format!("{head}\n{rows}GRANT ALL ON flyway_schema_history TO open\n")
+    });
+    let databases = states.iter().zip(&tables).map(|((name, ..), tables)| (*name, &**tables));
+    let Some(world) = world(&databases.collect::<Vec<_>>()) else { return };
+    let port = world.port;
+    wait(&format!("postgres: localhost:{port}")).expect_code(0);
+    for (name, _, told) in states {
+        let version = told.unwrap_or("6");
+        let ran = check(&format!(
+            "postgres: {{ address: 'localhost:{port}', user: open, database: {name}, flyway: '{version}' }}"
+        ));
+        match told {
+            Ok(_) => drop(ran.expect_code(0)),
+            Err(why) => {
+                let ran = ran.expect_code(10);
+                assert!(ran.stdout.contains(why), "{name}: {ran:?}");
+            }
+        }
+    }
 }
 
 #[test]

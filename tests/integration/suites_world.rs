@@ -21,8 +21,8 @@ const KUBECTL: &str = "#!/bin/sh\nexec cat \"${0%/*}/pods\"\n";
 
 /// A database of ten tables, which belongs to the role `open`.
 const CAMPUS: &str =
-    "CREATE TABLE flyway_schema_history (installed_rank int, version text, success bool)
-INSERT INTO flyway_schema_history VALUES (1, '20241201', true), (2, '20250101', true)
+    "CREATE TABLE flyway_schema_history (installed_rank int, version varchar(50), description varchar(200), type varchar(20), success bool)
+INSERT INTO flyway_schema_history VALUES (1, '20241201', 'a', 'SQL', true), (2, '20250101', 'b', 'SQL', true)
 CREATE TABLE reservations AS SELECT generate_series(1, 7) AS id
 CREATE TABLE courses ()
 CREATE TABLE enrollments ()
