@@ -94,6 +94,20 @@ pub fn message(kind: u8, parts: &[&[u8]]) -> Vec<u8> {
     bytes
 }
 
+/// Runs one statement, and one only, without a name and parameters, and takes the rows as text. In
+/// a simple query there may be several, of which the first ends the transaction that only reads.
+pub fn query(statement: &str) -> Vec<u8> {
+    let rows = u32::try_from(MOST_ROWS + 1).unwrap_or(u32::MAX).to_be_bytes();
+    [
+        message(b'P', &[&[0], statement.as_bytes(), &[0, 0, 0]]),
+        message(b'B', &[&[0; 8]]),
+        message(b'D', &[b"P\0"]),
+        message(b'E', &[&[0], &rows]),
+        message(b'S', &[]),
+    ]
+    .concat()
+}
+
 /// A length as it stands before a message.
 pub fn length(bytes: usize) -> [u8; 4] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()

@@ -75,6 +75,13 @@ fn whole_row(bytes: &[u8]) -> Vec<Option<String>> {
 }
 
 #[test]
+fn p8_a_statement_is_parsed_bound_described_run_and_ended() {
+    let wanted = b"P\0\0\0\x10\0SELECT 1\0\0\0B\0\0\0\x0c\0\0\0\0\0\0\0\0D\0\0\0\x06P\0\
+                   E\0\0\0\x09\0\0\0\x03\xe9S\0\0\0\x04";
+    assert_eq!(query("SELECT 1"), wanted);
+}
+
+#[test]
 fn p8_the_first_message_says_who_comes() {
     let bytes = start_up(&[("user", "me")]);
     assert_eq!(bytes, b"\0\0\0\x11\0\x03\0\0user\0me\0\0");

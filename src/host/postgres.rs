@@ -145,8 +145,8 @@ impl Session<'_> {
             // By statements, not as options at the start, which poolers in between refuse. A little
             // less than we wait: an error tells more than silence.
             let limit = (self.limit.as_millis() * 9 / 10).clamp(1, 1 << 30);
-            let only_reads = format!("BEGIN READ ONLY; SET LOCAL statement_timeout = {limit}");
-            self.answer("transaction", &only_reads)?;
+            self.answer("transaction", "BEGIN READ ONLY")?;
+            self.answer("transaction", &format!("SET LOCAL statement_timeout = {limit}"))?;
         }
         for (fact, statement) in &self.question.asks {
             self.answer(fact, statement)?;
@@ -266,9 +266,9 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a statement; of several results the last one counts.
+    /// Runs one statement.
     fn answer(&mut self, fact: &str, statement: &str) -> Result<(), Stop> {
-        self.talk.say(&postgres::message(b'Q', &[statement.as_bytes(), &[0]]))?;
+        self.talk.say(&postgres::query(statement))?;
         let (mut columns, mut rows, mut bytes) = (Vec::new(), Vec::new(), 0);
         let mut first = None;
         let named = |stop| match stop {

@@ -85,15 +85,12 @@ impl Tls {
 pub(super) fn words(why: &dyn std::fmt::Display) -> String {
     let why = why.to_string();
     // What `openssl req -x509` makes when it is told nothing else.
-    let remedy = match why.contains("CaUsedAsEndEntity") {
-        true => {
-            "; the server shows an authority's own certificate, which vouches for others only: give \
-             the server one with CA:FALSE, as `openssl req -x509 -addext basicConstraints=CA:FALSE` \
-             makes it"
-        }
-        false => "",
-    };
-    format!("TLS: {why}{remedy}")
+    match why.contains("CaUsedAsEndEntity") {
+        true => "TLS: the server shows the certificate of an authority (CaUsedAsEndEntity); it \
+                 needs one with basicConstraints=CA:FALSE"
+            .into(),
+        false => format!("TLS: {why}"),
+    }
 }
 
 /// All certificates of a PEM file.

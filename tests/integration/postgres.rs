@@ -166,6 +166,9 @@ fn p8_a_real_postgres_takes_clients_and_tells_what_is_in_it() {
     refused(as_user("odd", ", password: o\u{fb01}x"), "Unicode's form NFKC");
     refused(as_user("open", ", query: SELECT * FROM nowhere"), "42P01");
     refused(as_user("open", ", query: DELETE FROM orders"), "25006");
+    // Nobody ends the transaction and goes on without it.
+    refused(as_user("open", ", query: 'COMMIT; CREATE TABLE made (id int)'"), "42601");
+    refused(as_user("open", ", query: 'SELECT count(*) FROM made'"), "42P01");
     refused(as_user("open", ", query: 'SELECT * FROM generate_series(1, 5000)'"), "write LIMIT");
     refused(as_user("open", ", query: 'COPY orders TO STDOUT'"), "damaged");
     // The server gives up a little before we do, and says so.
