@@ -15,7 +15,7 @@ use crate::exit::{Exit, Fault, classify};
 use crate::host::clock::{self, Moment};
 use crate::host::signals::Cancel;
 use crate::host::{env, files, terminal};
-use crate::report::mask::Mask;
+use crate::report::mask::{Mask, is_common, is_ordinary};
 use crate::report::v1::Report;
 use crate::report::{console, junit, markdown, metrics};
 
@@ -111,10 +111,11 @@ impl Session {
         })
     }
 
-    /// Keeps a text out of everything that is written, in a CI's log too.
+    /// Keeps a text out of everything that is written, in a CI's log too: there it is masked in the
+    /// rest of the job, so that no word and no version, date or short number is told.
     pub fn hide(&self, secret: &str) {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner).add(secret);
-        if actions::is_ci() && self.detached.is_none() {
+        if actions::is_ci() && self.detached.is_none() && !is_everywhere(secret) {
             terminal::err(&actions::add_mask(secret));
         }
     }
@@ -199,7 +200,7 @@ impl Session {
     /// The report with all secrets masked.
     pub(crate) fn masked_report(&self, report: &Report) -> serde_json::Result<Report> {
         let mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        report.map_texts(|text| mask.apply_to_value(text))
+        report.map_foreign(|text| mask.apply_to_value(text))
     }
 
     /// Writes everything that is to be written and gives the exit code.
@@ -286,6 +287,12 @@ impl Session {
         self.print(text.trim_end());
         Ok(())
     }
+}
+
+/// Whether a text is in every log: a word that all have, a year, a version, a date.
+fn is_everywhere(text: &str) -> bool {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    is_common(text) || is_ordinary(text) && (!is_number || text.len() < 6)
 }
 
 impl Session {

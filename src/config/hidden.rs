@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::tree::{Kind, Node};
 use crate::decide::template::names;
-use crate::report::mask::{Mask, is_secret_name};
+use crate::report::mask::{Mask, is_common, is_secret_name};
 
 /// Keys of ours that are called like secrets: a file's name, and whether something is one.
 const HARMLESS: &[&str] = &["client-key", "key", "secret"];
@@ -48,9 +48,10 @@ pub(crate) fn as_basic(pair: &str, mask: &mut Mask) {
     mask.add(&STANDARD.encode(pair));
 }
 
-/// A value, also without the scheme before it: `Bearer …`. What is captured is no secret of the file.
+/// A value, also without the scheme before it: `Bearer …`. What is captured is no secret of the file,
+/// and a word that everybody has, like `test`, is none at all.
 pub(crate) fn add(text: &str, mask: &mut Mask) {
-    if names(text).is_empty() {
+    if names(text).is_empty() && !is_common(text) {
         mask.add(text);
         if let Some((_, rest)) = text.split_once(' ') {
             mask.add(rest);

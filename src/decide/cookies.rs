@@ -4,7 +4,7 @@ mod date;
 
 use std::fmt;
 
-use crate::report::mask::is_secret_name;
+use crate::report::mask::{is_ordinary, is_secret_name};
 
 /// Cookies that a jar keeps; when there are more, the oldest goes.
 const MOST: usize = 50;
@@ -12,6 +12,8 @@ const MOST: usize = 50;
 const LONGEST: usize = 4096;
 /// Bytes of all names and values: no server reads more in one header.
 const ALL: usize = 16 << 10;
+/// A shorter text is no session's id, if nothing else says so.
+const ID: usize = 8;
 /// A text of letters below this is a word like `production`, and no session's id.
 const WORD: usize = 16;
 
@@ -63,10 +65,8 @@ impl Jar {
             return;
         }
         let value = cookie.value.trim_matches('"');
-        let is_word = value.len() < WORD
-            && value.bytes().all(|b| b"-_.".contains(&b) || b.is_ascii_alphabetic());
         // A cookie that is taken back has some word in place of its value.
-        if !cookie.is_over(now) && (http_only || !is_word || is_secret_name(&cookie.name)) {
+        if !cookie.is_over(now) && (http_only || is_of_session(&cookie.name) || is_id(value)) {
             self.secrets.push(value.to_owned());
         }
         let known = self.cookies.iter().position(|known| known.is_same(&cookie));
@@ -94,8 +94,8 @@ impl Jar {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// The values that came in since it was read and must not be shown: all but short words of
-    /// cookies that are neither `HttpOnly` nor called like secrets.
+    /// The values that came in since it was read and must not be shown: of cookies that are
+    /// `HttpOnly` or called like secrets, and those that look like ids.
     pub fn secrets(&self) -> &[String] {
         &self.secrets
     }
@@ -227,6 +227,19 @@ impl Cookie {
         });
         fits && self.covers(to.host) && (to.secure || !self.secure)
     }
+}
+
+/// Whether a name says that the value is secret: `sid`, `JSESSIONID`, `connect.sid`.
+fn is_of_session(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    lower.ends_with("sid") || lower.contains("sess") || is_secret_name(name)
+}
+
+/// Whether a value looks like an id that nobody guesses, and not like a word, number, version or date.
+fn is_id(value: &str) -> bool {
+    let has = |kind: fn(&u8) -> bool| value.bytes().any(|byte| kind(&byte));
+    let is_mixed = has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit);
+    (value.len() >= ID && is_mixed || value.len() >= WORD) && !is_ordinary(value)
 }
 
 /// The domain of a cookie and whether it is for that host alone; nothing when the host may not

@@ -61,23 +61,82 @@ impl Report {
     /// When it is no report any more.
     pub fn map_texts(&self, change: impl Fn(&str) -> String) -> serde_json::Result<Report> {
         let mut whole = serde_json::to_value(self)?;
-        map(&mut whole, &change);
+        map(&mut whole, &|_, text| change(text));
         serde_json::from_value(whole)
+    }
+
+    /// The report with every text replaced that may repeat what came from elsewhere: all but what
+    /// is only ever ours, and is acted on by its value.
+    ///
+    /// # Errors
+    /// When it is no report any more.
+    pub fn map_foreign(&self, change: impl Fn(&str) -> String) -> serde_json::Result<Report> {
+        let mut whole = serde_json::to_value(self)?;
+        map(&mut whole, &|key, text| match key {
+            key if OURS.contains(&key) => text.to_owned(),
+            _ => change(text),
+        });
+        let mut changed: Report = serde_json::from_value(whole)?;
+        if let (Some(new), Some(own)) = (&mut changed.deployment, &self.deployment) {
+            new.id.clone_from(&own.id);
+        }
+        Ok(changed)
     }
 }
 
-fn map(value: &mut serde_json::Value, change: &impl Fn(&str) -> String) {
+/// The names of fields and outputs that have our own words, times, numbers and ids in them.
+const OURS: &[&str] = &[
+    "checks-total",
+    "decision",
+    "deployment-id",
+    "digests",
+    "incident-key",
+    "issue-number",
+    "kind",
+    "outcome",
+    "previous-sha",
+    "program",
+    "program_version",
+    "reason-code",
+    "rolled-back",
+    "run",
+    "seconds",
+    "severity",
+    "sha",
+    "should-rollback",
+    "started",
+    "target_sha",
+    "told",
+    "verdict",
+    "warnings",
+];
+
+fn map(value: &mut serde_json::Value, change: &impl Fn(&str, &str) -> String) {
+    within("", value, change);
+}
+
+/// Replaces texts by the name of the field that they are in; those of a list by the list's.
+fn within(key: &str, value: &mut serde_json::Value, change: &impl Fn(&str, &str) -> String) {
     use serde_json::Value::{Array, Object, String};
     match value {
-        String(text) => *text = change(text),
-        Array(list) => list.iter_mut().for_each(|value| map(value, change)),
+        String(text) => *text = change(key, text),
+        // What is told beside a check is a list of the same name as a number.
+        Array(list) if key == "warnings" => list.iter_mut().for_each(|v| within("", v, change)),
+        Array(list) => list.iter_mut().for_each(|value| within(key, value, change)),
         Object(object) => {
-            // Their names are somebody else's words.
+            // Their names are somebody else's words, and their states as well.
             if let Some(Object(circuits)) = object.get_mut("circuits") {
                 let named = std::mem::take(circuits).into_iter();
-                *circuits = named.map(|(name, state)| (change(&name), state)).collect();
+                let named = named.map(|(name, state)| {
+                    let state =
+                        state.as_str().map_or(state.clone(), |text| change("", text).into());
+                    (change("", &name), state)
+                });
+                *circuits = named.collect();
             }
-            object.values_mut().for_each(|value| map(value, change));
+            for (key, value) in object.iter_mut().filter(|(key, _)| *key != "circuits") {
+                within(key, value, change);
+            }
         }
         _ => {}
     }
@@ -228,6 +287,38 @@ pub struct Deployment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn x4_what_is_ours_is_never_masked() {
+        let report = serde_json::json!({
+            "version": 1, "program": "smoke-test", "program_version": "0.1.0", "duration_ms": 1,
+            "started": "2026-11-22T10:30:13Z", "verdict": "fail", "exit_code": 10, "summary": "test 2026",
+            "checks": [{
+                "name": "test", "kind": "http", "target": "2026", "severity": "critical",
+                "verdict": "fail", "reason": "2026", "duration_ms": 1, "latency_ms": 1.0,
+                "attempts": 1, "warnings": ["2026"], "circuits": { "program": "2026" }
+            }],
+            "deployment": { "id": "d-2026", "version": "v1", "outcome": "failed", "mutated": true },
+            "outputs": { "deployment-id": "d-2026", "failed-checks": "2026" }
+        });
+        let report: Report = serde_json::from_value(report).unwrap();
+        let masked = report.map_foreign(|text| text.replace("2026", "***").replace("test", "***"));
+        let masked = serde_json::to_value(masked.unwrap()).unwrap();
+        for (pointer, wanted) in [
+            ("/program", "smoke-test"),
+            ("/started", "2026-11-22T10:30:13Z"),
+            ("/deployment/id", "d-2026"),
+            ("/outputs/deployment-id", "d-2026"),
+            ("/outputs/failed-checks", "***"),
+            ("/summary", "*** ***"),
+            ("/checks/0/name", "***"),
+            ("/checks/0/reason", "***"),
+            ("/checks/0/warnings/0", "***"),
+            ("/checks/0/circuits/program", "***"),
+        ] {
+            assert_eq!(masked.pointer(pointer).unwrap(), wanted, "{pointer}");
+        }
+    }
 
     #[test]
     fn the_published_schema_is_the_one_of_the_types() {

@@ -131,6 +131,38 @@ fn x4_no_secret_of_a_check_is_in_what_is_printed_or_written() {
 }
 
 #[test]
+fn x4_what_is_ours_stays_whatever_a_server_or_the_file_has_as_a_secret() {
+    let server = Server::new(|_: &Request, _| {
+        let years = (2024..2060).map(|year| format!("Set-Cookie: y{year}={year}; HttpOnly\r\n"));
+        let all = years.collect::<String>()
+            + "Set-Cookie: build=v1.4.0\r\nSet-Cookie: s=smoke-test; HttpOnly\r\n";
+        (200, all, "v1.4.0".into())
+    });
+    let config = "version: 1\npublic: ${BASE}\nchecks:
+  - { path: /, cookies: shop, json: { user: me, password: test, pin: none }, attempts: 1 }
+  - { name: critical, path: /, attempts: 1, warn: [{ body: { contains: v1.5.0 } }] }\n";
+    let folder = std::sync::Arc::new(tempfile::TempDir::new().unwrap());
+    let ran = Program::within("smoke-test", &folder)
+        .file("waveoff.yml", config)
+        .env("BASE", server.url("").trim_end_matches('/'))
+        .env("GITHUB_ACTIONS", "true")
+        .env("DB_PASSWORD", "http")
+        .args(["--report", "report.json", "--junit", "junit.xml"])
+        .run()
+        .expect_code(0);
+    let told: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("::add-mask::")).collect();
+    assert_eq!(told, ["::add-mask::smoke-test"], "{ran:?}");
+    let text = std::fs::read_to_string(folder.path().join("report.json")).unwrap();
+    let report: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(report["program"], "smoke-test", "{text}");
+    assert!(report["started"].as_str().unwrap().starts_with("20"), "{text}");
+    assert_eq!(report["checks"][0]["kind"], "http", "{text}");
+    assert!(text.contains("v1.4.0") && text.contains("critical"), "{text}");
+    let junit = std::fs::read_to_string(folder.path().join("junit.xml")).unwrap();
+    assert!(junit.contains("timestamp=\"20"), "{junit}");
+}
+
+#[test]
 fn x4_no_secret_of_a_flag_is_in_what_is_printed_or_written() {
     // Nobody could know that its own token is one.
     let server = Server::new(|request, number| {
