@@ -4,34 +4,87 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::tree::{Kind, Node};
+use crate::decide::cookies;
 use crate::decide::template::names;
 use crate::report::mask::{Mask, is_common, is_secret_name};
 
-/// Keys of ours that are called like secrets: a file's name, and whether something is one.
-const HARMLESS: &[&str] = &["client-key", "key", "secret"];
+/// Keys of ours that are called like secrets and are none: a file's name, and what has them in it.
+const HARMLESS: &[&str] = &["auth", "client-key"];
+/// Below these keys stands what others call as they like; nothing there is a key of ours.
+const FOREIGN: &[&str] = &["env", "headers", "json"];
 
 /// Adds the texts of keys whose names say that they are secret, and what in addresses is.
 pub(super) fn find(node: &Node, mask: &mut Mask) {
+    look(node, Around::Ours, mask);
+}
+
+/// Where a value stands.
+#[derive(Clone, Copy, PartialEq)]
+enum Around {
+    /// In keys of ours.
+    Ours,
+    /// In `signature` or `signer`, whose `key` is a file or the name of one.
+    Signature,
+    /// In `capture`, whose keys are names.
+    Captures,
+    /// In keys that somebody else has named.
+    Foreign,
+    /// Below a key that says that all of it is secret.
+    Secret,
+}
+
+fn look(node: &Node, around: Around, mask: &mut Mask) {
     match &node.kind {
-        Kind::Scalar { text, .. } => in_address(text, mask),
-        Kind::List(list) => list.iter().for_each(|node| find(node, mask)),
+        Kind::Scalar { text, .. } => {
+            if around == Around::Secret {
+                add(text, mask);
+            }
+            in_address(text, mask);
+        }
+        Kind::List(list) => list.iter().for_each(|node| look(node, around, mask)),
         Kind::Map(pairs) => {
             for (key, value) in pairs {
                 let name = scalar(key);
-                match scalar(value) {
-                    "" => find(value, mask),
-                    text if name == "bearer"
-                        || is_secret_name(name) && !HARMLESS.contains(&name) =>
-                    {
-                        add(text, mask);
-                    }
-                    _ => find(value, mask),
+                if name.eq_ignore_ascii_case("cookie") {
+                    in_cookies(scalar(value), mask);
                 }
+                look(value, below(name, value, around), mask);
             }
             let of = |name: &str| pairs.iter().find(|(key, _)| scalar(key) == name);
             if let (Some((_, user)), Some((_, password))) = (of("user"), of("password")) {
                 as_basic(&format!("{}:{}", scalar(user), scalar(password)), mask);
             }
+        }
+    }
+}
+
+/// Where the value of a key stands.
+fn below(name: &str, value: &Node, around: Around) -> Around {
+    let is_ours = matches!(around, Around::Ours | Around::Signature);
+    let is_harmless = match name {
+        "key" => around == Around::Signature,
+        // Whether what is captured is a secret.
+        "secret" => matches!(scalar(value), "true" | "false"),
+        _ => is_ours && HARMLESS.contains(&name),
+    };
+    match around {
+        Around::Secret => Around::Secret,
+        // The name of a captured value stands above how it is found.
+        Around::Captures => Around::Ours,
+        _ if name == "bearer" || is_secret_name(name) && !is_harmless => Around::Secret,
+        Around::Ours if name == "capture" => Around::Captures,
+        Around::Ours if name == "signature" || name == "signer" => Around::Signature,
+        Around::Ours if FOREIGN.contains(&name) => Around::Foreign,
+        _ => around,
+    }
+}
+
+/// The values of a header `Cookie` (RFC 6265 §4.2.1) that a cookie has which must not be shown.
+fn in_cookies(text: &str, mask: &mut Mask) {
+    for (name, value) in text.split(';').filter_map(|pair| pair.split_once('=')) {
+        let value = value.trim().trim_matches('"');
+        if cookies::is_secret(name.trim(), value) {
+            add(value, mask);
         }
     }
 }
@@ -91,9 +144,19 @@ mod tests {
             "headers: { X-Api-Key: hunter2 }",
             "headers: { Authorization: Bearer hunter2 }",
             "auth: { bearer: hunter2 }",
+            "ssh: { key: hunter2 }",
             "- redis: { password: 'hunter2' }",
             "json: [{ token: hunter2 }]",
             "env: { DB_PASSWORD: hunter2 }",
+            "json: { secret: hunter2, key: x }",
+            "json: { key: hunter2 }",
+            "env: { secret: hunter2 }",
+            "json: { client-key: hunter2 }",
+            "json: { signature: { key: hunter2 } }",
+            "json: { tokens: [a, hunter2] }",
+            "json: { credentials: { user: me, value: [{ of: hunter2 }] } }",
+            "headers: { Cookie: session=hunter2; theme=dark }",
+            "headers: { cookie: theme=dark; x=hunter2-hunter2-2;sid=\"hunter2\" }",
             "url: https://a.test/?x=1&access_token=hunter2#top",
             "each: ['/a?token=hunter2']",
             "command: [git, clone, 'https://me:hunter2@a.test/x']",
@@ -108,7 +171,11 @@ mod tests {
     fn x4_what_is_no_secret_stays_readable() {
         for yaml in [
             "capture: { token: { jsonpath: $.token, secret: true } }",
+            "capture: { secret: { header: true, secret: false } }",
             "client-key: certs/true.pem",
+            "preflight: { signature: { key: certs/true.pem } }",
+            "auth: { basic: { user: certs/true.pem, password: a-password } }",
+            "headers: { Cookie: 'sid={{true}}; path=certs/true.pem; x=$.token' }",
             "headers: { Authorization: 'Bearer {{true}}', Accept: true }",
             "url: https://a.test/?page=true",
         ] {

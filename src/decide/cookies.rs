@@ -66,7 +66,7 @@ impl Jar {
         }
         let value = cookie.value.trim_matches('"');
         // A cookie that is taken back has some word in place of its value.
-        if !cookie.is_over(now) && (http_only || is_of_session(&cookie.name) || is_id(value)) {
+        if !cookie.is_over(now) && (http_only || is_secret(&cookie.name, value)) {
             self.secrets.push(value.to_owned());
         }
         let known = self.cookies.iter().position(|known| known.is_same(&cookie));
@@ -227,6 +227,11 @@ impl Cookie {
         });
         fits && self.covers(to.host) && (to.secure || !self.secure)
     }
+}
+
+/// Whether a cookie must not be shown, as far as that can be told by its name and its value.
+pub(crate) fn is_secret(name: &str, value: &str) -> bool {
+    is_of_session(name) || is_id(value)
 }
 
 /// Whether a name says that the value is secret: `sid`, `JSESSIONID`, `connect.sid`.
