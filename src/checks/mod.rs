@@ -8,6 +8,7 @@ mod container;
 mod cookies;
 mod crew;
 mod dns;
+mod files;
 mod grpc;
 mod http;
 mod keeper;
@@ -31,6 +32,7 @@ mod websocket;
 
 pub use build::{Check, Surroundings, build};
 pub use choose::choose;
+pub use files::{beside, sent, without_those_of};
 pub use record::failed;
 pub use run::{Purpose, Run, run};
 pub use sides::{Asked, Asker, Question, digest, label, refuse_crossing};

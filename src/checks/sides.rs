@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::Write as _;
 
 use super::record::failed;
-use super::verify::{Target, Verification, here, specs};
-use super::{Surroundings, build};
+use super::verify::{Target, Verification, as_written, here, specs};
+use super::{Surroundings, build, files};
 use crate::commands::Session;
 use crate::config::{CheckSpec, Loaded, Side};
 use crate::decide::verdict::{Verdict, of_suite};
@@ -51,16 +51,23 @@ pub fn label(index: usize, spec: &CheckSpec) -> String {
 }
 
 /// What is asked when these checks are, by their labels: two configurations may mean something else
-/// by the same label. Secrets are shown as such in it, whatever they are.
+/// by the same label. Secrets are shown as such in it, whatever they are; of a body that is sent, it
+/// has the content.
 ///
 /// # Errors
-/// When there is no such check.
+/// When there is no such check, or such a body cannot be read.
 pub fn digest(loaded: &Loaded, labels: &[String]) -> anyhow::Result<String> {
     let config = &loaded.config;
     let mut digest = Digester::default();
     write!(digest, "{:?}", (&config.public, &config.deadline))?;
     for (label, spec) in labeled(loaded, labels)? {
-        write!(digest, "{:?}", (label, spec))?;
+        write!(digest, "{:?}", (label, &spec))?;
+        if let Some(name) = spec.body_file.as_deref().filter(|name| files::travels(name)) {
+            let body = files::beside(loaded, spec.clone()).body_file.unwrap_or_default();
+            let body = crate::host::files::read(body)
+                .map_err(|error| Fault::error(format!("body-file: cannot read {name}: {error}")))?;
+            digest.write_all(&body)?;
+        }
     }
     Ok(digest.hex())
 }
@@ -70,7 +77,7 @@ pub fn digest(loaded: &Loaded, labels: &[String]) -> anyhow::Result<String> {
 /// # Errors
 /// When there is no such check.
 fn labeled(loaded: &Loaded, labels: &[String]) -> anyhow::Result<Vec<(String, CheckSpec)>> {
-    let all = specs(loaded).into_iter().enumerate();
+    let all = as_written(loaded).into_iter().enumerate();
     let all = all.map(|(index, (_, spec))| (label(index, &spec), spec));
     let chosen: Vec<_> = all.filter(|(label, _)| labels.contains(label)).collect();
     match labels.iter().find(|label| !chosen.iter().any(|(known, _)| known == *label)) {
@@ -175,7 +182,7 @@ fn merged(session: &Session, own: Option<Verification>, seen: Vec<Check>) -> Ver
 /// # Errors
 /// [`Fault`] with exit code 2 that names the checks.
 pub fn refuse_crossing(loaded: &Loaded) -> anyhow::Result<()> {
-    let specs = specs(loaded);
+    let specs = files::without_those_of(Side::Host, loaded);
     if specs.is_empty() {
         return Ok(());
     }

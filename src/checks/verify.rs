@@ -119,8 +119,14 @@ pub(super) fn here(
     Ok(conclude(run(&checks, version, target.process, Purpose::Smoke, session), "smoke test"))
 }
 
-/// The checks of a file, with their places.
+/// The checks of a file, with their places, and with their files where they are.
 pub fn specs(loaded: &Loaded) -> Vec<(Place, CheckSpec)> {
+    let all = as_written(loaded).into_iter();
+    all.map(|(place, spec)| (place, super::files::beside(loaded, spec))).collect()
+}
+
+/// The same, with the names of files as they are written.
+pub(super) fn as_written(loaded: &Loaded) -> Vec<(Place, CheckSpec)> {
     let checks = loaded.config.checks.iter().flat_map(|list| &list.0);
     checks
         .flat_map(|check| {

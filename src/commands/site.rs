@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Session;
 use crate::checks::{self, Surroundings, Target};
 use crate::config::transaction::TransactionSpec;
-use crate::config::{Config, Loaded, exchange};
+use crate::config::{Config, Loaded, Side, exchange};
 use crate::decide::capture::Capture;
 use crate::decide::history::{History, Live, Release};
 use crate::decide::journal::{Begun, Way};
@@ -222,7 +222,10 @@ impl Site {
             process: None,
             ..Surroundings::default()
         };
-        let specs = checks::specs(&self.loaded);
+        let specs = match &self.loaded.folder {
+            Some(_) => checks::specs(&self.loaded),
+            None => checks::without_those_of(Side::Caller, &self.loaded),
+        };
         let decides = |check: &checks::Check| check.severity == Severity::Critical;
         if !specs.is_empty() {
             let names = checks::build(&specs, &surroundings)?.into_iter().filter(decides);

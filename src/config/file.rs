@@ -1,5 +1,7 @@
 //! Reading `waveoff.yml`: strictly, with the file, line and key of every mistake.
 
+use std::path::{Path, PathBuf};
+
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
@@ -116,6 +118,9 @@ pub struct Loaded {
     pub config: Config,
     /// The file's name, for messages.
     pub file: String,
+    /// The folder of the file, to which the names of files of checks are relative; none for what
+    /// came from elsewhere, with these files in the working folder.
+    pub folder: Option<PathBuf>,
     /// What must not be shown.
     pub mask: Mask,
     /// The text as it was written, with its references.
@@ -188,7 +193,8 @@ pub fn parse(
         .into());
     }
     let (text, filled) = (text.to_owned(), interpolated.text);
-    Ok(Loaded { config, file: file.into(), mask, text, filled })
+    let folder = Path::new(file).parent().map(Path::to_path_buf);
+    Ok(Loaded { config, file: file.into(), folder, mask, text, filled })
 }
 
 fn read<T: DeserializeOwned>(file: &str, text: &str, mask: &Mask) -> anyhow::Result<T> {

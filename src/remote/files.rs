@@ -1,5 +1,5 @@
-//! Which files a host needs: those that `upload` names, and those that the platforms name in keys of
-//! their own. What is absolute is on the host already.
+//! Which files a host needs: those that `upload` names, and those that the platforms and the checks
+//! name in keys of their own. What is absolute is on the host already.
 
 use std::path::Path;
 
@@ -38,6 +38,7 @@ pub(super) fn named(
             PlatformSpec::Process(_) | PlatformSpec::Command(_) => Vec::new(),
         });
     }
+    all.extend(crate::checks::sent(loaded, transaction.preflight.as_ref()));
     all.retain(|name| !Path::new(name).is_absolute());
     let mut known = std::collections::BTreeSet::new();
     all.retain(|name| known.insert(name.clone()));
@@ -123,6 +124,17 @@ mod tests {
         let own = "platform: { compose: { file: /srv/shop/compose.yml } }\n";
         assert_eq!(travelling(own, &[], "v1"), "");
         assert_eq!(travelling("deploy: [./ship.sh]\n", &["ship.sh"], "v1"), "");
+    }
+
+    #[test]
+    fn p11_what_checks_name_travels_whoever_asks_them() {
+        let checks = "checks:\n  - { path: /, body-file: o.xml, ca: /etc/ca.pem }\n  \
+                      - { url: \"https://a\", client-cert: c.pem, client-key: k.pem, ca: ../ca.pem }\n  \
+                      - { tls: \"a:443\", ca: own.pem }\n\
+                      preflight: { dependencies: [{ tls: \"b:443\", ca: dep.pem }] }\n";
+        assert_eq!(travelling(checks, &[], "v1"), "o.xml c.pem k.pem own.pem dep.pem");
+        let outside = "checks: [{ path: /, body-file: ../o.xml }]\n";
+        assert_eq!(travelling(outside, &[], "v1"), "../o.xml", "whoever packs it refuses it");
     }
 
     #[test]

@@ -158,7 +158,9 @@ impl Caller {
     /// # Errors
     /// When it is wrong.
     pub fn read(&self, file: &str, text: &str) -> anyhow::Result<Loaded> {
-        config::parse(file, text, |name| self.variables.0.get(name).cloned())
+        let mut loaded = config::parse(file, text, |name| self.variables.0.get(name).cloned())?;
+        loaded.folder = None;
+        Ok(loaded)
     }
 }
 

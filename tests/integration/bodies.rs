@@ -169,3 +169,22 @@ fn p6_a_page_is_asked_for_what_a_person_sees() {
         assert!(all[index].1.contains(part), "{all:?}");
     }
 }
+
+#[test]
+fn p11_a_body_is_beside_the_configuration() {
+    let server = Server::new(|request, _| {
+        let is_well = request.body.contains("<order/>");
+        answer(if is_well { 200 } else { 500 }, "text/plain", "")
+    });
+    let url = server.url("/");
+    Program::new("smoke-test")
+        .file(
+            "sub/waveoff.yml",
+            &format!("version: 1\nchecks: [{{ url: \"{url}\", body-file: o.xml, attempts: 1 }}]\n"),
+        )
+        .file("sub/o.xml", "<order/>")
+        .file("o.xml", "<other/>")
+        .args(["--config", "sub/waveoff.yml"])
+        .run()
+        .expect_code(0);
+}

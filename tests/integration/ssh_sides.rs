@@ -48,6 +48,26 @@ fn p8_what_the_public_sees_is_asked_from_the_caller() {
 }
 
 #[test]
+fn p11_files_of_checks_are_on_the_side_that_asks() {
+    let server = Server::new(|request, _| {
+        let is_well = request.body.contains("<order/>");
+        (if is_well { 200 } else { 500 }, String::new(), String::new())
+    });
+    let Some(far) = Far::new(FILE) else { return };
+    let mut config = FILE.to_owned();
+    for side in ["caller", "host"] {
+        let url = server.url("/");
+        let keys = format!("url: \"{url}\", attempts: 1, body-file: data/o.xml, from: {side}");
+        writeln!(config, "  - {{ name: of the {side}, {keys} }}").unwrap();
+    }
+    far.world.write("waveoff.yml", &format!("{config}{SSH}"));
+    far.world.write("data/o.xml", "<order/>");
+    let ran = far.deploy("v1").run().expect_code(0);
+    assert!(!ran.stdout.contains("no caller is there"), "{}", ran.stdout);
+    assert_eq!(far.world.report()["checks"].as_array().unwrap().len(), 3, "{ran:?}");
+}
+
+#[test]
 fn p8_without_a_caller_the_host_asks_and_says_so() {
     let server = server();
     let Some(far) = with_public(&server) else { return };

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::checks::{self, Surroundings};
 use crate::commands::Session;
 use crate::commands::site::Site;
-use crate::config::Place;
 use crate::config::preflight::{Kind, PreflightSpec, Size};
+use crate::config::{CheckSpec, Place};
 use crate::decide::history::Release;
 use crate::decide::naming::Version;
 use crate::decide::plan::Direction;
@@ -121,7 +121,8 @@ impl<'a> Ground<'a> {
             let file = format!("{}: preflight.dependencies[{index}]", self.site.loaded.file);
             Place { file, line: 0 }
         };
-        let specs = list.0.iter().enumerate().map(|(index, spec)| (place(index), spec.clone()));
+        let beside = |spec: &CheckSpec| checks::beside(&self.site.loaded, spec.clone());
+        let specs = list.0.iter().enumerate().map(|(index, spec)| (place(index), beside(spec)));
         let surroundings = Surroundings {
             base_url: self.site.loaded.config.public.clone(),
             ..Surroundings::default()
