@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Check;
+use super::order::provider;
 use crate::config::CheckSpec;
 use crate::decide::cookies::Jar;
 use crate::decide::judge::Capture;
@@ -44,6 +45,22 @@ pub(super) fn join(check: &mut Check, jar: &str, before: &[Check]) {
     // The values in it are hidden when they come, each by itself.
     let name = format!("{jar}{own:06}");
     check.judge.capture.push(Capture { name, source: Source::Cookies, secret: false });
+}
+
+/// Leads the jars past the checks that are skipped: whoever comes behind one goes on with what the
+/// one before it has left.
+pub(super) fn pass_over(checks: &mut [Check], skipped: &[bool]) {
+    let jar_of = |check: &Check| check.needs.iter().find(|name| name.starts_with(PREFIX)).cloned();
+    // Those before were led past others already, so that one step is enough for each.
+    for index in 0..checks.len() {
+        let Some(name) = jar_of(&checks[index]) else { continue };
+        let Some(before) = provider(checks, &name).filter(|before| skipped[*before]) else {
+            continue;
+        };
+        let earlier = jar_of(&checks[before]);
+        checks[index].needs.remove(&name);
+        checks[index].needs.extend(earlier);
+    }
 }
 
 /// What is captured, for people: `{{token}}`, or the cookies of a jar.

@@ -1,14 +1,15 @@
 //! The order that captures put checks into.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use super::Check;
 use crate::exit::Fault;
 
 /// The check that captures a name.
-pub(super) fn provider(checks: &[Arc<Check>], name: &str) -> Option<usize> {
-    checks.iter().position(|check| check.judge.capture.iter().any(|capture| capture.name == name))
+pub(super) fn provider<C: Borrow<Check>>(checks: &[C], name: &str) -> Option<usize> {
+    let captures = |check: &Check| check.judge.capture.iter().any(|capture| capture.name == name);
+    checks.iter().position(|check| captures(check.borrow()))
 }
 
 /// Makes sure that every name is captured once, by a check that does not wait for itself.

@@ -176,9 +176,9 @@ impl CommonArgs {
             process,
             ..Surroundings::default()
         };
-        let checks = build(&specs, &surroundings)?.into_iter().map(std::sync::Arc::new).collect();
+        let checks = checks::choose(build(&specs, &surroundings)?, &self.only, &self.skip)?;
         Ok(Suite {
-            checks: checks::choose(checks, &self.only, &self.skip)?,
+            checks: checks.into_iter().map(std::sync::Arc::new).collect(),
             loaded,
             expected_version: self.expect_version.clone(),
             process,

@@ -70,6 +70,33 @@ fn p12_checks_are_chosen_by_name_or_tag_with_what_they_need() {
 }
 
 #[test]
+fn p12_what_is_skipped_is_never_asked() {
+    let server = Server::new(|request, _| match request.path() {
+        "/login" => (200, "Set-Cookie: sid=0123456789abcdef; Path=/\r\n".into(), "token".into()),
+        _ => answer(200, request.header("cookie").unwrap_or("nobody")),
+    });
+    let checks = "  - { name: login, path: /login, cookies: a, capture: { token: { body: true } } }
+  - { name: order, path: /order, method: POST, cookies: a, tags: [destructive] }
+  - { name: again, path: /order, method: POST, cookies: a, tags: [destructive] }
+  - { name: logout, path: /logout, cookies: a, expect: [{ body: { contains: sid=0123 } }] }
+  - { name: told, path: /told, headers: { X-Token: \"{{token}}\" } }
+";
+    let chosen = |arguments: &[&str]| told(&suite(&server, checks, arguments).expect_code(0));
+    assert_eq!(chosen(&["--skip", "destructive"]), ["login pass", "logout pass", "told pass"]);
+    let only = ["--only", "logout", "--skip", "destructive"];
+    assert_eq!(chosen(&only), ["login pass", "logout pass"], "with the login before it");
+    let asked = server.requests.lock().unwrap().clone();
+    assert!(asked.iter().all(|request| request.path() != "/order"), "{asked:?}");
+    for arguments in [&["--skip", "login"][..], &["--only", "told", "--skip", "login"]] {
+        let ran = suite(&server, checks, arguments).expect_code(2);
+        let words = "check told needs {{token}} of login, which --skip leaves out";
+        assert!(ran.stderr.contains(words), "{ran:?}");
+        assert!(ran.stderr.contains("skip told as well, or do not skip login"), "{ran:?}");
+    }
+    assert_eq!(server.count(), asked.len(), "nothing was asked");
+}
+
+#[test]
 fn p6_twenty_at_once_all_answer_or_it_is_no_pass() {
     // Nobody is answered before twenty have asked.
     let waiting = Arc::new(AtomicUsize::new(0));
