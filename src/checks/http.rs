@@ -17,7 +17,7 @@ use crate::decide::status_set::StatusSet;
 use crate::decide::template::{Template, names, render_json, render_lossy};
 use crate::decide::verdict::Severity;
 use crate::host::files;
-use crate::host::http::{Client, Request};
+use crate::host::http::{Client, Request, same_origin};
 
 const KEYS: &[&str] = &[
     "method",
@@ -40,11 +40,10 @@ const KEYS: &[&str] = &[
 ];
 
 /// An address.
-pub(super) static URL: Kind =
-    Kind { key: "url", keys: KEYS, severity: Severity::Critical, build: from_url };
+pub(super) static URL: Kind = Kind { key: "url", keys: KEYS, severity: Severity::Critical, build };
 /// A path on the service that is being deployed.
 pub(super) static PATH: Kind =
-    Kind { key: "path", keys: KEYS, severity: Severity::Critical, build: from_path };
+    Kind { key: "path", keys: KEYS, severity: Severity::Critical, build };
 
 /// Bytes of a body that are read when the check does not say.
 const MAX_BODY: u32 = 1 << 20;
@@ -93,11 +92,11 @@ impl Body {
     }
 }
 
-fn from_url(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
-    build(spec, spec.url.as_deref().unwrap_or_default().trim(), surroundings)
-}
-
-fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
+/// The whole address, of `url` or of `path`.
+fn address(spec: &CheckSpec, surroundings: &Surroundings) -> Result<String, String> {
+    if let Some(url) = &spec.url {
+        return Ok(url.trim().into());
+    }
     let path = spec.path.as_deref().unwrap_or_default().trim();
     if !path.starts_with('/') {
         return Err(format!("the path `{path}` does not begin with /"));
@@ -106,15 +105,12 @@ fn from_path(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Pr
         "a path needs to know where the service is; write `public: https://…` at the top, give \
          --base-url, or write a whole `url`",
     )?;
-    build(spec, &format!("{}{path}", base.trim_end_matches('/')), surroundings)
+    Ok(format!("{}{path}", base.trim_end_matches('/')))
 }
 
-fn build(
-    spec: &CheckSpec,
-    url: &str,
-    surroundings: &Surroundings,
-) -> Result<Box<dyn Probe>, String> {
-    check_url(url, ["http", "https"])?;
+fn build(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Box<dyn Probe>, String> {
+    let url = address(spec, surroundings)?;
+    check_url(&url, ["http", "https"])?;
     let body = body(spec)?;
     let method = method(spec.method.as_deref(), body.is_some())?;
     let trust = trust::read(spec)?;
@@ -159,13 +155,16 @@ fn warm_up(
     own: &WarmUpSpec,
     surroundings: &Surroundings,
 ) -> Result<WarmUp, String> {
-    let spec = warm_up::as_check(spec, own);
-    let probe = match (&own.url, &own.path) {
-        (Some(_), None) => from_url(&spec, surroundings),
-        (None, Some(_)) => from_path(&spec, surroundings),
-        _ => Err("one of path and url says where it is sent".into()),
+    let probe = || {
+        if own.url.is_some() == own.path.is_some() {
+            return Err("one of path and url says where it is sent".into());
+        }
+        let bare = warm_up::as_check(spec, own);
+        let (there, here) = (address(&bare, surroundings)?, address(spec, surroundings)?);
+        let alike = same_origin(&there, &here);
+        build(&if alike { warm_up::with_credentials(bare, spec) } else { bare }, surroundings)
     };
-    probe.map(WarmUp::new).map_err(|why| format!("warm-up: {why}"))
+    probe().map(WarmUp::new).map_err(|why| format!("warm-up: {why}"))
 }
 
 /// Whether it is an address with one of two schemes; what will be filled in is taken for good.

@@ -188,7 +188,7 @@ pub struct WarmUpSpec {
     pub path: Option<String>,
     /// The method; GET, or POST with a body.
     pub method: Option<String>,
-    /// HTTP headers; those of the check if absent.
+    /// HTTP headers; those of the check if absent, at the same origin.
     pub headers: Option<BTreeMap<String, Secret>>,
     /// The body.
     pub body: Option<String>,

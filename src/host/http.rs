@@ -16,6 +16,7 @@ use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Error, Proxy, http};
 
+pub(crate) use address::same_origin;
 use address::{join, leaves_tls};
 pub(super) use address::{origin, parse};
 use names::Names;

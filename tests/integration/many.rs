@@ -70,6 +70,45 @@ fn p12_checks_are_chosen_by_name_or_tag_with_what_they_need() {
 }
 
 #[test]
+fn p3_a_burst_warms_up_once() {
+    let server = Server::new(|request, _| {
+        if request.path() == "/ask" {
+            // Whoever does not wait for this one has the time to ask, too.
+            std::thread::park_timeout(Duration::from_millis(300));
+        }
+        answer(200, "yes")
+    });
+    let check = "  - { path: /ready, repeat: 8, concurrency: 8, warm-up: { path: /ask } }\n";
+    let ran = suite(&server, check, &[]).expect_code(0);
+    assert!(ran.stdout.contains("8 of 8 passed"), "{ran:?}");
+    let asked = server.requests.lock().unwrap();
+    let paths: Vec<&str> = asked.iter().map(|request| request.path()).collect();
+    assert_eq!((paths[0], paths.len()), ("/ask", 9), "{paths:?}");
+    assert!(paths[1..].iter().all(|path| *path == "/ready"), "{paths:?}");
+}
+
+#[test]
+fn x4_a_warm_up_of_another_origin_gets_no_credentials() {
+    let other = Server::new(|_, _| answer(200, "yes"));
+    let server = Server::new(|_, _| answer(200, "yes"));
+    let keys = "headers: { X-Api-Key: k-0123456789 }, auth: { bearer: t-0123456789 }";
+    let check = |warm_up: &str| format!("  - {{ path: /, {keys}, warm-up: {{ {warm_up} }} }}\n");
+    for (at, wanted) in [
+        ("path: /warm".to_owned(), ["k-0123456789", "Bearer t-0123456789"]),
+        (format!("url: \"{}\"", server.url("/warm")), ["k-0123456789", "Bearer t-0123456789"]),
+        (format!("url: \"{}\"", other.url("/warm")), ["", ""]),
+        (format!("url: \"http://localhost:{}/warm\"", server.port), ["", ""]),
+        (format!("url: \"{}\", headers: {{ X-Api-Key: own }}", other.url("/warm")), ["own", ""]),
+    ] {
+        suite(&server, &check(&at), &[]).expect_code(0);
+        let both = [&server, &other].map(|server| server.requests.lock().unwrap().split_off(0));
+        let warm = both.concat().into_iter().find(|request| request.path() == "/warm").unwrap();
+        let got = ["X-Api-Key", "Authorization"].map(|name| warm.header(name).unwrap_or_default());
+        assert_eq!(got, wanted, "{at}");
+    }
+}
+
+#[test]
 fn p12_what_is_skipped_is_never_asked() {
     let server = Server::new(|request, _| match request.path() {
         "/login" => (200, "Set-Cookie: sid=0123456789abcdef; Path=/\r\n".into(), "token".into()),

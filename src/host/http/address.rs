@@ -19,6 +19,19 @@ pub(in crate::host) fn parse(text: &str) -> Option<Uri> {
     }
 }
 
+/// Whether two addresses have one origin. Where something is still to be filled in before their paths,
+/// only those that are written alike have.
+pub(crate) fn same_origin(one: &str, other: &str) -> bool {
+    let base = |url: &str| {
+        let rest = url.find("://").map_or(0, |at| at + 3);
+        let end = url[rest..].find(['/', '?', '#']).map_or(url.len(), |at| rest + at);
+        url[..end].to_owned()
+    };
+    let (one, other) = (base(one), base(other));
+    let origins = (one.parse::<Uri>(), other.parse::<Uri>());
+    one == other || matches!(origins, (Ok(a), Ok(b)) if origin(&a) == origin(&b))
+}
+
 /// Whether a way from one address to another begins with TLS and ends without.
 pub(super) fn leaves_tls(from: &Uri, to: &Uri) -> bool {
     from.scheme_str() == Some("https") && to.scheme_str() != Some("https")
@@ -89,6 +102,22 @@ mod tests {
         }
         let next = join(&"http://a.test/".parse().unwrap(), "http://b.test?x=1").unwrap();
         assert_eq!(next.path_and_query().unwrap().as_str(), "/?x=1");
+    }
+
+    #[test]
+    fn x4_an_origin_is_scheme_host_and_port() {
+        for (one, other, same) in [
+            ("http://a.test/x", "HTTP://A.test:80?y", true),
+            ("https://a.test", "https://a.test:443/", true),
+            ("http://a.test/", "https://a.test/", false),
+            ("http://a.test/", "http://a.test:81/", false),
+            ("http://a.test/", "http://b.test/", false),
+            ("http://{{host}}/{{x}}", "http://{{host}}/y", true),
+            ("http://{{host}}/", "http://{{Host}}/", false),
+            ("http://a.test{{x}}", "http://a.test/", false),
+        ] {
+            assert_eq!(same_origin(one, other), same, "{one} {other}");
+        }
     }
 
     #[test]
