@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
+use super::burst::Looked;
 use super::cookies::shown;
 use super::crew::{AT_ONCE, Crew};
 use super::order::provider;
@@ -316,7 +317,8 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                 let place = shared.room.place();
                 let (variables, cancel) = (&context.variables, &shared.cancel);
                 let attempt = Attempt { timeout, variables, cancel, place: &place };
-                let (observation, mut judgement) = check.look(&attempt, context, &shared.room);
+                let looked = check.look(&attempt, context, &shared.room);
+                let Looked { observation, mut judgement, secrets } = looked;
                 let terminal = gone(check, shared).map(Terminal::Gone);
                 if let (Some(Terminal::Gone(why)), false) = (&terminal, judgement.verdict.is_pass())
                 {
@@ -335,7 +337,7 @@ fn watch(index: usize, check: &Check, policy: Policy, context: &Context, shared:
                     at: shared.started.elapsed(),
                     latency: observation.elapsed(),
                     response: response(&observation, judgement.verdict),
-                    secrets: check.judge.secrets(&observation),
+                    secrets,
                     judgement,
                 });
                 if shared.sender.send(Event::Attempt(index, told)).is_err() {

@@ -70,6 +70,23 @@ fn p12_checks_are_chosen_by_name_or_tag_with_what_they_need() {
 }
 
 #[test]
+fn p6_with_few_threads_fewer_are_asked_at_once() {
+    let server = Server::new(|_, _| answer(200, "yes"));
+    let check = format!("{{ url: \"{}\", repeat: 40, concurrency: 20 }}", server.url("/"));
+    let program = Program::new("smoke-test")
+        .file("waveoff.yml", &format!("version: 1\nchecks: [{check}]\n"))
+        .env("RUST_MIN_STACK", "300000000");
+    // So much address space holds the stacks of a few threads only.
+    let mut limited = std::process::Command::new("sh");
+    limited.args(["-c", "ulimit -v 2000000 && exec \"$0\" --json"]);
+    limited.arg(env!("CARGO_BIN_EXE_smoke-test"));
+    let ran = Ran::of(program.like(limited).output().unwrap()).expect_code(0);
+    assert!(ran.stdout.contains("40 of 40 passed"), "{ran:?}");
+    assert!(ran.stdout.contains("threads to ask at once"), "{ran:?}");
+    assert_eq!(server.count(), 40);
+}
+
+#[test]
 fn p3_a_burst_warms_up_once() {
     let server = Server::new(|request, _| {
         if request.path() == "/ask" {
