@@ -1,6 +1,6 @@
 //! What a check has shown so far, and the published form of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::Check;
@@ -20,6 +20,8 @@ const BODY: usize = 2048;
 /// Entries of a timeline that are kept from its beginning, and in all.
 const HEAD: usize = 20;
 const ALL: usize = 60;
+/// Attempts whose secrets are kept, at least those of the last one: later answers may repeat them.
+const REPEATED: usize = 50;
 
 /// One attempt, as its thread tells it.
 pub(super) struct Told {
@@ -42,22 +44,29 @@ pub(super) struct Record {
     pub last: Option<Told>,
     timeline: Vec<v1::Stretch>,
     pub began: Duration,
-    hidden: BTreeSet<String>,
+    /// The secrets of the last attempts that had some.
+    hidden: VecDeque<Vec<String>>,
 }
 
 impl Record {
-    /// Keeps texts out of everything that is written, each of them once.
+    /// Keeps the secrets of an attempt out of everything that is written, for as long as anything
+    /// may repeat them: who is watched for hours may get a new session with every attempt.
     pub(super) fn hide(&mut self, secrets: &[String], session: &Session) {
-        for secret in secrets.iter().filter(|secret| !self.hidden.contains(*secret)) {
-            session.hide(secret);
+        if secrets.is_empty() {
+            return;
         }
-        self.hidden.extend(secrets.iter().cloned());
+        session.hide_for_now(secrets);
+        self.hidden.push_back(secrets.to_vec());
+        if self.hidden.len() > REPEATED {
+            session.forget(&self.hidden.pop_front().unwrap_or_default());
+        }
     }
 
-    /// Adds an attempt.
-    pub(super) fn add(&mut self, told: Told) {
+    /// Adds an attempt, whose secrets are hidden. Of its words those are masked here that are kept
+    /// for longer than its secrets.
+    pub(super) fn add(&mut self, told: Told, session: &Session) {
         self.attempts += 1;
-        let (verdict, note) = (told.judgement.verdict, told.judgement.reason());
+        let (verdict, note) = (told.judgement.verdict, session.masked(&told.judgement.reason()));
         let at = told.at.as_millis() as u64;
         match self.timeline.last_mut() {
             Some(last) if last.verdict == verdict && last.note == note => {
@@ -205,4 +214,33 @@ fn ending(bytes: &[u8]) -> String {
     let from = bytes.len().saturating_sub(BODY);
     let text = String::from_utf8_lossy(&bytes[from..]).into_owned();
     if from > 0 { format!("…{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::judge::unseen;
+
+    #[test]
+    fn x4_new_sessions_without_end_are_masked_and_forgotten() {
+        let (session, mut record) = (Session::silent(), Record::default());
+        let id = |number: usize| format!("sid-{number:010}-0123456789");
+        for number in 0..10 * REPEATED {
+            let secrets = vec![id(number)];
+            record.hide(&secrets, &session);
+            let before = id(number.saturating_sub(REPEATED - 1));
+            assert_eq!(session.masked(&before), "***", "an answer may still repeat it");
+            let told = Told {
+                at: Duration::from_secs(number as u64),
+                latency: Duration::ZERO,
+                judgement: unseen(Verdict::Fail, format!("{} is wrong, try {number}", id(number))),
+                response: None,
+                secrets,
+            };
+            record.add(told, &session);
+        }
+        assert_eq!(session.masked(&id(0)), id(0), "it is kept no longer");
+        let written = format!("{:?}", record.timeline);
+        assert!(written.contains("*** is wrong, try 0") && !written.contains("sid-"), "{written}");
+    }
 }

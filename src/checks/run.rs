@@ -233,7 +233,7 @@ impl<'a> State<'a> {
             Event::Attempt(index, told) => {
                 self.records[index].hide(&told.secrets, self.session);
                 self.progress.attempt(index, &told);
-                self.records[index].add(*told);
+                self.records[index].add(*told, self.session);
             }
             Event::Done(ended) => {
                 let Ended { index, end, captured, crash, evidence } = *ended;

@@ -120,6 +120,22 @@ impl Session {
         }
     }
 
+    /// The same until it is forgotten again, as often as it was hidden; a CI's log never forgets.
+    pub(crate) fn hide_for_now(&self, secrets: &[String]) {
+        for secret in secrets {
+            let mut mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
+            if mask.add_for_now(secret) && actions::is_ci() && self.detached.is_none() {
+                terminal::err(&actions::add_mask(secret));
+            }
+        }
+    }
+
+    /// Forgets what was hidden for now: nothing that is kept can repeat it any more.
+    pub(crate) fn forget(&self, secrets: &[String]) {
+        let mut mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
+        secrets.iter().for_each(|secret| mask.forget(secret));
+    }
+
     pub(super) fn hide_all(&self, other: &Mask) {
         self.mask.lock().unwrap_or_else(PoisonError::into_inner).merge(other);
     }

@@ -1,11 +1,14 @@
 //! Keeping secrets out of everything that is written.
 
-use std::collections::BTreeSet;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The texts that must not be shown, and what stands in their place.
 #[derive(Clone, Default)]
 pub struct Mask {
-    secrets: BTreeSet<String>,
+    /// The longest first, so that no end of one stays; with how often it was added for now, or
+    /// nothing when it is for good.
+    secrets: BTreeMap<(Reverse<usize>, String), Option<usize>>,
 }
 
 /// Shorter texts would mask half of every sentence and protect nothing.
@@ -139,12 +142,29 @@ impl Mask {
 
     /// Adds a text, and each line of it, also as they look in JSON: an answer may quote them.
     pub fn add(&mut self, secret: &str) {
-        for line in secret.lines().chain([secret]) {
-            let line = line.trim();
-            if line.len() >= SHORTEST {
-                let quoted = serde_json::Value::from(line).to_string();
-                self.secrets.insert(quoted[1..quoted.len() - 1].to_owned());
-                self.secrets.insert(line.to_owned());
+        self.secrets.extend(forms(secret).into_iter().map(|form| (form, None)));
+    }
+
+    /// The same until it is forgotten as often as it was added; tells whether it is new.
+    pub fn add_for_now(&mut self, secret: &str) -> bool {
+        let mut is_new = false;
+        for form in forms(secret) {
+            let count = self.secrets.entry(form).or_insert_with(|| {
+                is_new = true;
+                Some(0)
+            });
+            *count = count.map(|count| count + 1);
+        }
+        is_new
+    }
+
+    /// Takes back one [`Mask::add_for_now`]; what is there for good stays.
+    pub fn forget(&mut self, secret: &str) {
+        for form in forms(secret) {
+            match self.secrets.get_mut(&form) {
+                Some(Some(count)) if *count > 1 => *count -= 1,
+                Some(Some(_)) => drop(self.secrets.remove(&form)),
+                Some(None) | None => {}
             }
         }
     }
@@ -156,15 +176,13 @@ impl Mask {
 
     /// Adds all of another.
     pub fn merge(&mut self, other: &Mask) {
-        self.secrets.extend(other.secrets.iter().cloned());
+        self.secrets.extend(other.secrets.keys().map(|form| (form.clone(), None)));
     }
 
-    /// The text with every secret replaced by `***`; the longest first, so that no end of one stays.
+    /// The text with every secret replaced by `***`.
     pub fn apply(&self, text: &str) -> String {
-        let mut secrets: Vec<&String> = self.secrets.iter().collect();
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
         let mut masked = text.to_owned();
-        for secret in secrets {
+        for (_, secret) in self.secrets.keys() {
             if masked.contains(secret.as_str()) {
                 masked = masked.replace(secret.as_str(), STARS);
             }
@@ -172,6 +190,17 @@ impl Mask {
         }
         masked
     }
+}
+
+/// What is masked of a secret, once each.
+fn forms(secret: &str) -> BTreeSet<(Reverse<usize>, String)> {
+    let lines = secret.lines().chain([secret]).map(str::trim);
+    let long = lines.filter(|line| line.len() >= SHORTEST);
+    let both = long.flat_map(|line| {
+        let quoted = serde_json::Value::from(line).to_string();
+        [quoted[1..quoted.len() - 1].to_owned(), line.to_owned()]
+    });
+    both.map(|form| (Reverse(form.len()), form)).collect()
 }
 
 /// Where a text was cut, marked by an ellipsis, a piece of a secret may be left on either side.
@@ -276,6 +305,29 @@ mod tests {
         ] {
             assert_eq!(mask.apply(cut), wanted);
         }
+    }
+
+    #[test]
+    fn x4_what_is_hidden_for_now_is_forgotten_when_nobody_needs_it() {
+        let mut mask = Mask::default();
+        assert!(mask.add_for_now("first\n\"quoted\""), "it is new");
+        assert!(!mask.add_for_now("first\n\"quoted\""));
+        mask.add_for_now("for good");
+        mask.add("for good");
+        let text = r#"first, "quoted", \"quoted\" and for good"#;
+        assert_eq!(mask.apply(text), "***, ***, *** and ***");
+        mask.forget("first\n\"quoted\"");
+        assert_eq!(mask.apply(text), "***, ***, *** and ***", "one still needs it");
+        mask.forget("first\n\"quoted\"");
+        for _ in 0..2 {
+            mask.forget("for good");
+            assert_eq!(mask.apply(text), r#"first, "quoted", \"quoted\" and ***"#);
+        }
+        for number in 0..1000 {
+            mask.add_for_now(&format!("session {number}"));
+            mask.forget(&format!("session {number}"));
+        }
+        assert_eq!(mask.secrets.len(), 1, "what was forgotten takes no room");
     }
 
     proptest! {
