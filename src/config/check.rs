@@ -175,6 +175,16 @@ impl CheckSpec {
         let usual = if is_public { Side::Caller } else { Side::Host };
         self.from.unwrap_or(usual)
     }
+
+    /// Whether an address that is asked only answers and nothing changes there: the method is a safe
+    /// one (RFC 9110 §9.2.1), and neither a body nor a request before it is sent.
+    pub fn only_reads(&self) -> bool {
+        let sends = self.body.is_some() || self.body_file.is_some() || self.json.is_some();
+        let is_safe = |method: &str| {
+            ["GET", "HEAD", "OPTIONS"].iter().any(|safe| method.eq_ignore_ascii_case(safe))
+        };
+        !sends && self.warm_up.is_none() && self.method.as_deref().is_none_or(is_safe)
+    }
 }
 
 /// A request that is sent before.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::hands::Hands;
 use crate::checks::{self, Target};
+use crate::config::Loaded;
 use crate::config::exchange::tells_version;
 use crate::decide::history::Release;
 use crate::decide::plan::{Slot, View};
@@ -55,7 +56,7 @@ impl Hands<'_> {
     /// told: nginx starts its new workers first, and the old ones accept connections meanwhile.
     /// Whether the release is well is asked by others.
     fn settle(&self, release: &Release, limit: Duration) -> bool {
-        let telling = self.telling();
+        let (telling, loaded) = (telling(self.loaded), asked_once(self.loaded));
         let (started, aside, mut right) = (Moment::now(), self.session.aside(), 0);
         let target = Target {
             base_url: self.parts.base_url(&View::Router { slot: None }),
@@ -66,7 +67,7 @@ impl Hands<'_> {
             ..Target::default()
         };
         while !telling.is_empty() && started.elapsed() < limit {
-            let Ok(seen) = checks::verify(&aside, self.loaded, &target) else { break };
+            let Ok(seen) = checks::verify(&aside, &loaded, &target) else { break };
             right = if seen.verdict.is_pass() { right + 1 } else { 0 };
             if right == SETTLED {
                 return true;
@@ -78,17 +79,49 @@ impl Hands<'_> {
         Cancel::default().sleep(left);
         false
     }
+}
 
-    /// The checks, by their labels, that tell who answers and change nothing.
-    fn telling(&self) -> Vec<String> {
-        let all = checks::specs(self.loaded).into_iter().enumerate();
-        let tells = all.filter(|(_, (_, spec))| {
-            let reads = spec.method.as_deref().is_none_or(|method| {
-                ["get", "head"].iter().any(|known| method.eq_ignore_ascii_case(known))
-            });
-            let sends = spec.body.is_some() || spec.json.is_some();
-            spec.path.is_some() && reads && !sends && tells_version(spec)
-        });
-        tells.map(|(index, (_, spec))| checks::label(index, &spec)).collect()
+/// The checks, by their labels, that tell who answers and change nothing.
+fn telling(loaded: &Loaded) -> Vec<String> {
+    let all = checks::specs(loaded).into_iter().enumerate();
+    let tells = all
+        .filter(|(_, (_, spec))| spec.path.is_some() && spec.only_reads() && tells_version(spec));
+    tells.map(|(index, (_, spec))| checks::label(index, &spec)).collect()
+}
+
+/// The same with checks that ask once: who asks again and again needs no `repeat`.
+fn asked_once(loaded: &Loaded) -> Loaded {
+    let mut loaded = loaded.clone();
+    for check in loaded.config.checks.iter_mut().flat_map(|list| &mut list.0) {
+        (check.value.repeat, check.value.concurrency) = (None, None);
+    }
+    loaded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_who_is_asked_again_and_again_is_only_read() {
+        let version = "expect: [{ version: { jsonpath: $.version } }]";
+        let own = [
+            "name: read, repeat: 20, concurrency: 4",
+            "name: head, method: head",
+            "name: options, method: OPTIONS",
+            "name: text, body: x",
+            "name: json, json: {}",
+            "name: file, body-file: order.xml",
+            "name: delete, method: DELETE",
+            "name: warm, warm-up: { path: /ask }",
+        ];
+        let checks = own.map(|keys| format!("  - {{ path: /, {keys}, {version} }}\n")).concat();
+        let text = format!("version: 1\nchecks:\n{checks}  - {{ name: other, path: / }}\n");
+        let loaded = crate::config::parse("waveoff.yml", &text, |_| None).unwrap();
+        assert_eq!(telling(&loaded), ["read", "head", "options"]);
+        let once = asked_once(&loaded);
+        let bursts = |(_, spec): &(_, crate::config::CheckSpec)| spec.repeat.or(spec.concurrency);
+        assert!(checks::specs(&loaded).iter().any(|spec| bursts(spec).is_some()));
+        assert!(checks::specs(&once).iter().all(|spec| bursts(spec).is_none()));
     }
 }
