@@ -10,8 +10,8 @@ use super::health::{self, Circuit, HealthOptions};
 use super::jsonpath::JsonPath;
 use super::observation::{FailureKind, Observation, Unit};
 use super::part::Part;
-use super::predicate::{Comparison, Predicate};
-use super::seen::{Seen, quote, read_health, select};
+use super::predicate::{Comparison, Predicate, Scope};
+use super::seen::{Seen, quote, read_health, select, untold};
 use super::source::{Source, select_of};
 use super::status_set::StatusSet;
 use super::template::Template;
@@ -157,20 +157,31 @@ impl Expect {
                 return (finding(why, holds(self.holds(None, context))), clear);
             }
             Ok(Seen::Value(value, shown)) => {
-                let found = finding(shown, holds(self.holds(Some(&value), context)));
-                let told = |wanted: &Predicate| {
-                    wanted.rendered(&context.variables).tells(Some(&value)).is_some()
-                };
-                if !self.predicate().is_none_or(told) {
-                    return (found, false);
-                }
-                found
+                let seen = (value, shown, Scope::Whole);
+                return self.told(seen, context, finding);
+            }
+            Ok(Seen::Scoped(value, shown, scope)) => {
+                return self.told((value, shown, scope), context, finding);
             }
         };
-        // What is behind the end of what was read may say anything.
-        let is_cut = matches!((self, observation),
-            (Expect::Body(_), Observation::Http(response)) if response.truncated);
-        (found, !is_cut)
+        (found, true)
+    }
+
+    /// What a value tells, and whether a "no" to it is one.
+    fn told(
+        &self,
+        (value, shown, scope): (Value, String, Scope),
+        context: &Context,
+        finding: impl Fn(String, Verdict) -> Finding,
+    ) -> (Finding, bool) {
+        let Some(predicate) = self.predicate() else {
+            return (finding(shown, holds(self.holds(Some(&value), context))), true);
+        };
+        let predicate = predicate.rendered(&context.variables);
+        match predicate.tells(Some(&value), scope) {
+            Some(yes) => (finding(shown, holds(yes)), true),
+            None => (finding(untold(&predicate, &value, &shown, scope), Verdict::Fail), false),
+        }
     }
 
     /// The predicate on what the query finds, where there is one.
@@ -227,7 +238,13 @@ impl Expect {
                 Some(text) => value(text.into()),
                 None => Ok(Seen::Missing("the header is not there".into())),
             },
-            (Expect::Body(_), Observation::Http(response)) => value(response.text().into()),
+            (Expect::Body(_), Observation::Http(response)) => {
+                let text = response.text();
+                let shown = quote(&text);
+                // What is behind the end of what was read may say anything.
+                let scope = if response.truncated { Scope::Part } else { Scope::Whole };
+                Ok(Seen::Scoped(text.into(), shown, scope))
+            }
             (Expect::Body(_), Observation::Exit(output)) => {
                 value(String::from_utf8_lossy(&output.stdout).into())
             }

@@ -5,13 +5,15 @@ use serde_json::Value;
 use super::expect::SHOWN;
 use super::health::HealthDocument;
 use super::observation::HttpResponse;
-use super::predicate::Predicate;
+use super::predicate::{Predicate, Scope};
 use super::words::shorten;
 
 /// What a query finds.
 pub(super) enum Seen {
     /// A value, and how it is shown.
     Value(Value, String),
+    /// The same, of which it matters how much it is of what is meant.
+    Scoped(Value, String, Scope),
     /// Nothing there, in words.
     Missing(String),
     /// Nothing that could be read, and why.
@@ -34,6 +36,22 @@ pub(super) fn quote(text: &str) -> String {
     format!("{:?}", shorten(text, SHOWN))
 }
 
+/// What was found where it tells neither a "yes" nor a "no", and why it does not.
+pub(super) fn untold(predicate: &Predicate, value: &Value, shown: &str, scope: Scope) -> String {
+    let count = value.as_array().map_or(1, Vec::len);
+    match scope {
+        _ if predicate.looks_for_nothing() => {
+            format!("{shown}, in which an empty text is looked for: every text has that")
+        }
+        Scope::Several => format!(
+            "{count} values, of which none is meant alone (ask for `count` with a filter in the \
+             path, or `contains`): {shown}"
+        ),
+        Scope::Part => format!("{shown}, of which a part could not be read"),
+        Scope::Whole => format!("{shown}, of which that cannot be told"),
+    }
+}
+
 /// One selected node is that value; several are a list; none is a value that is not there.
 pub(super) fn select(
     predicate: &Predicate,
@@ -47,7 +65,11 @@ pub(super) fn select(
         0 if matches!(predicate, Predicate::Count(_)) => Value::Array(Vec::new()),
         0 => return Ok(Seen::Missing("selects nothing".into())),
         1 => nodes.remove(0),
-        _ => Value::Array(nodes),
+        _ => {
+            let value = Value::Array(nodes);
+            let shown = value.to_string();
+            return Ok(Seen::Scoped(value, shown, Scope::Several));
+        }
     };
     let shown = value.to_string();
     Ok(Seen::Value(value, shown))
