@@ -78,9 +78,12 @@ macro_rules! query {
                 together([
                     self.equals.clone().map(|value| Ok(Predicate::Equals(value))),
                     self.r#in.clone().map(|list| Ok(Predicate::In(list.0))),
-                    self.contains.clone().map(|value| Ok(Predicate::Contains(value))),
-                    self.starts_with.clone().map(|text| Ok(Predicate::StartsWith(text))),
-                    self.ends_with.clone().map(|text| Ok(Predicate::EndsWith(text))),
+                    self.contains.clone().map(|value| match value.as_str() {
+                        Some(text) => Ok(Predicate::Contains(said("contains", text)?.into())),
+                        None => Ok(Predicate::Contains(value)),
+                    }),
+                    self.starts_with.as_deref().map(|text| Ok(Predicate::StartsWith(said("starts-with", text)?))),
+                    self.ends_with.as_deref().map(|text| Ok(Predicate::EndsWith(said("ends-with", text)?))),
                     self.matches.as_deref().map(regex),
                     self.exists.map(|wanted| Ok(Predicate::Exists(wanted))),
                     self.count.as_ref().map(CountSpec::predicate),
@@ -303,8 +306,18 @@ fn path(text: &str) -> Result<Box<JsonPath>, String> {
     jsonpath::parse(text).map(Box::new)
 }
 
+/// A text that is looked for: every text has an empty one.
+fn said(key: &str, text: &str) -> Result<String, String> {
+    match text {
+        "" => {
+            Err(format!("{key} has an empty text, which everything has; write what is looked for"))
+        }
+        text => Ok(text.into()),
+    }
+}
+
 fn regex(text: &str) -> Result<Predicate, String> {
-    Regex::new(text)
+    Regex::new(&said("matches", text)?)
         .map(Predicate::Matches)
         .map_err(|error| format!("`{text}` is not a regular expression: {error}"))
 }
@@ -329,4 +342,21 @@ fn together<const N: usize>(
 /// Keeps a given `null` apart from a key that is not there.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p8_an_empty_text_is_not_looked_for() {
+        for key in ["contains", "starts-with", "ends-with", "matches"] {
+            for text in ["", "x"] {
+                let spec = serde_json::json!({ "not": { key: text } });
+                let spec: PredicateSpec = serde_json::from_value(spec).unwrap();
+                let why = spec.predicate().err().unwrap_or_default();
+                assert_eq!(why.contains("empty text"), text.is_empty(), "{key} {text:?}: {why}");
+            }
+        }
+    }
 }
