@@ -130,3 +130,67 @@ fn p5_fail_fast_takes_combinations() {
         Judge { fail_fast: vec![not(path("$.a", Predicate::Exists(true)))], ..judge.clone() };
     assert_eq!(unreadable.judge(&response(503, "<p>"), &Context::default()).terminal, None);
 }
+
+#[test]
+fn p8_not_of_one_among_several_is_no_pass() {
+    let seen = response(200, r#"{"p":[{"s":"Running"},{"s":"Failed"}]}"#);
+    let equals = |value| Predicate::Equals(value);
+    let no = |inner| Predicate::Not(Box::new(inner));
+    let failed = || path("$.p[*].s", equals(json!("Failed")));
+    let one_of = path("$.p[*].s", no(Predicate::In(vec![json!("Failed")])));
+    for wrong in [path("$.p[*].s", no(equals(json!("Failed")))), one_of, failed(), not(failed())] {
+        let finding = wrong.evaluate(&seen, &Context::default());
+        assert_eq!(finding.verdict, Verdict::Fail, "{wrong:?}");
+        assert!(finding.found.contains("`count`"), "{}", finding.found);
+    }
+    let list = path("$.p[*].s", equals(json!(["Running", "Failed"])));
+    assert_eq!(verdict(&list, &seen), Verdict::Pass);
+    assert_eq!(verdict(&path("$.p[1].s", no(equals(json!("Running")))), &seen), Verdict::Pass);
+}
+
+fn sent(headers: &[(&str, &str)], body: &[u8]) -> Observation {
+    let headers = headers.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
+    Observation::Http(HttpResponse {
+        status: 200,
+        headers,
+        body: body.into(),
+        ..Default::default()
+    })
+}
+
+#[test]
+fn p8_not_of_a_body_that_was_not_decoded_is_no_pass() {
+    let body = |predicate| Expect::Body(predicate);
+    let part = |text: &str| Predicate::Contains(json!(text));
+    let no = |inner| Predicate::Not(Box::new(inner));
+    let both = || [not(body(part("ERR"))), body(no(part("ERR")))];
+    let brotli = sent(&[("Content-Encoding", "br")], b"fine");
+    let utf16 = sent(&[("content-type", "text/plain; charset=UTF-16")], b"f\0i\0n\0e\0");
+    let broken = sent(&[], b"fine \xff");
+    for seen in [&brotli, &utf16, &broken] {
+        for one in both() {
+            assert_eq!(verdict(&one, seen), Verdict::Fail, "{one:?} {seen:?}");
+        }
+    }
+    assert_eq!(verdict(&body(part("fine")), &broken), Verdict::Pass);
+    for one in [path("$.a", Predicate::Exists(false)), not(path("$.a", Predicate::Exists(true)))] {
+        let seen = sent(&[("content-encoding", "identity, zstd")], b"{}");
+        assert_eq!(verdict(&one, &seen), Verdict::Fail, "{one:?}");
+        let plain = sent(&[("content-encoding", "identity")], b"{}");
+        assert_eq!(verdict(&one, &plain), Verdict::Pass, "{one:?}");
+    }
+    let latin = sent(&[("content-type", "text/html; Charset=\"ISO-8859-1\"")], b"caf\xe9 \x80");
+    assert_eq!(verdict(&body(part("café €")), &latin), Verdict::Pass);
+    for one in both() {
+        assert_eq!(verdict(&one, &latin), Verdict::Pass, "{one:?}");
+    }
+}
+
+#[test]
+fn p8_not_in_the_predicate_of_what_is_cut_off_is_no_pass() {
+    let Observation::Http(whole) = sent(&[], b"fine") else { return };
+    let cut = Observation::Http(HttpResponse { truncated: true, ..whole });
+    let no = Predicate::Not(Box::new(Predicate::Contains(json!("ERR"))));
+    assert_eq!(verdict(&Expect::Body(no), &cut), Verdict::Fail);
+    assert_eq!(verdict(&Expect::Body(Predicate::Contains(json!("fine"))), &cut), Verdict::Pass);
+}

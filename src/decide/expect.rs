@@ -11,7 +11,7 @@ use super::jsonpath::JsonPath;
 use super::observation::{FailureKind, Observation, Unit};
 use super::part::Part;
 use super::predicate::{Comparison, Predicate, Scope};
-use super::seen::{Seen, quote, read_health, select, untold};
+use super::seen::{Seen, quote, read_health, read_text, select, untold};
 use super::source::{Source, select_of};
 use super::status_set::StatusSet;
 use super::template::Template;
@@ -238,13 +238,7 @@ impl Expect {
                 Some(text) => value(text.into()),
                 None => Ok(Seen::Missing("the header is not there".into())),
             },
-            (Expect::Body(_), Observation::Http(response)) => {
-                let text = response.text();
-                let shown = quote(&text);
-                // What is behind the end of what was read may say anything.
-                let scope = if response.truncated { Scope::Part } else { Scope::Whole };
-                Ok(Seen::Scoped(text.into(), shown, scope))
-            }
+            (Expect::Body(_), Observation::Http(response)) => Ok(read_text(response)),
             (Expect::Body(_), Observation::Exit(output)) => {
                 value(String::from_utf8_lossy(&output.stdout).into())
             }

@@ -1,5 +1,6 @@
 //! What was seen, as plain data.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -88,9 +89,53 @@ impl HttpResponse {
         self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
     }
 
-    /// The body as text; bytes that are not UTF-8 become U+FFFD.
-    pub fn text(&self) -> std::borrow::Cow<'_, str> {
-        String::from_utf8_lossy(&self.body)
+    /// The body as text, and whether that is all of it: bytes that are not what they should be
+    /// become U+FFFD.
+    ///
+    /// # Errors
+    /// When it is in an encoding or a charset that is not read here.
+    pub fn text(&self) -> Result<(Cow<'_, str>, bool), String> {
+        self.decoded()?;
+        let charset = self.charset();
+        match charset.as_str() {
+            "" | "utf-8" | "utf8" | "us-ascii" | "ascii" => {
+                let text = String::from_utf8_lossy(&self.body);
+                let is_whole = !self.truncated && matches!(text, Cow::Borrowed(_));
+                Ok((text, is_whole))
+            }
+            // As browsers read all three (WHATWG Encoding, "Names and labels").
+            "iso-8859-1" | "latin-1" | "latin1" | "windows-1252" => {
+                Ok((self.body.iter().map(|byte| western(*byte)).collect(), !self.truncated))
+            }
+            other => Err(format!(
+                "the body's charset is {other:?}, which is not read here; wanted utf-8 or iso-8859-1"
+            )),
+        }
+    }
+
+    /// The charset of the content type in lower case (RFC 9110 §8.3.2), empty where it has none.
+    fn charset(&self) -> String {
+        let kind = self.header("content-type").unwrap_or_default();
+        let parameter = |part: &str| {
+            let (name, value) = part.split_once('=')?;
+            let value = value.trim().trim_matches('"').to_ascii_lowercase();
+            name.trim().eq_ignore_ascii_case("charset").then_some(value)
+        };
+        kind.split(';').skip(1).find_map(parameter).unwrap_or_default()
+    }
+
+    /// That no encoding is left on the body: the client takes the header of one that it decoded
+    /// away (RFC 9110 §8.4).
+    fn decoded(&self) -> Result<(), String> {
+        let named = self.headers.iter().filter(|(n, _)| n.eq_ignore_ascii_case("content-encoding"));
+        let mut encodings = named.flat_map(|(_, value)| value.split(',')).map(str::trim);
+        let left = |one: &&str| !one.is_empty() && !one.eq_ignore_ascii_case("identity");
+        match encodings.find(left) {
+            None => Ok(()),
+            Some(encoding) => Err(format!(
+                "the body's content-encoding is {encoding:?}, which is not decoded here; wanted gzip or none"
+            )),
+        }
     }
 
     /// The body as JSON, or why it is not.
@@ -105,6 +150,7 @@ impl HttpResponse {
 
     /// The whole body, or why it is not there.
     pub(super) fn whole(&self) -> Result<&[u8], String> {
+        self.decoded()?;
         if self.truncated {
             return Err(format!("the body is longer than {} bytes", self.body.len()));
         }
@@ -112,6 +158,19 @@ impl HttpResponse {
             return Err("the body is empty".into());
         }
         Ok(&self.body)
+    }
+}
+
+/// A byte of windows-1252, of which iso-8859-1 is a part.
+fn western(byte: u8) -> char {
+    const HIGH: [char; 32] = [
+        '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž',
+        '\u{8f}', '\u{90}', '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}',
+        'ž', 'Ÿ',
+    ];
+    match byte {
+        0x80..=0x9f => HIGH[usize::from(byte - 0x80)],
+        _ => char::from(byte),
     }
 }
 

@@ -8,7 +8,7 @@ use super::html::{self, Place};
 use super::metric::Selector;
 use super::observation::HttpResponse;
 use super::openapi;
-use super::predicate::Predicate;
+use super::predicate::{Predicate, Scope};
 use super::seen::{Seen, quote, select};
 
 /// What of a body is asked for.
@@ -103,11 +103,13 @@ fn text_at(place: &Place, response: &HttpResponse) -> Result<Seen, String> {
     if !matches!(essence.as_str(), "text/html" | "application/xhtml+xml") {
         return Err(format!("the body is {kind}, not HTML"));
     }
-    let page = String::from_utf8_lossy(response.whole()?);
+    response.whole()?;
+    let (page, is_whole) = response.text()?;
     Ok(match html::find(&page, place) {
         Some(text) => {
             let shown = quote(&text);
-            Seen::Value(text.into(), shown)
+            let scope = if is_whole { Scope::Whole } else { Scope::Part };
+            Seen::Scoped(text.into(), shown, scope)
         }
         None => Seen::Missing("not there".into()),
     })

@@ -31,6 +31,18 @@ pub(super) fn read_health(response: &HttpResponse) -> Result<Seen, String> {
     }
 }
 
+/// The body as text. What is behind the end of what was read, or cannot be read, may say anything.
+pub(super) fn read_text(response: &HttpResponse) -> Seen {
+    match response.text() {
+        Ok((text, is_whole)) => {
+            let shown = quote(&text);
+            let scope = if is_whole { Scope::Whole } else { Scope::Part };
+            Seen::Scoped(text.into(), shown, scope)
+        }
+        Err(why) => Seen::Unreadable(why),
+    }
+}
+
 /// A text in quotes; of a long one only what will be shown.
 pub(super) fn quote(text: &str) -> String {
     format!("{:?}", shorten(text, SHOWN))

@@ -33,7 +33,10 @@ impl Source {
             (Source::Header(name), Observation::Http(response)) => {
                 response.header(name).map(str::to_owned).ok_or(format!("there is no header {name}"))
             }
-            (Source::Body, Observation::Http(response)) => Ok(response.text().trim().into()),
+            (Source::Body, Observation::Http(response)) => match response.text()? {
+                (text, is_whole) if is_whole || response.truncated => Ok(text.trim().into()),
+                _ => Err("the body is not UTF-8".into()),
+            },
             (Source::Body, Observation::Exit(output)) => {
                 Ok(String::from_utf8_lossy(&output.stdout).trim().into())
             }
