@@ -131,6 +131,18 @@ fn matches(pattern: String, text: &str) -> bool {
     })
 }
 
+/// A document, read. A byte order mark before it means nothing (RFC 8259, section 8.1).
+///
+/// # Errors
+/// Why the document is not JSON.
+pub fn read(document: &[u8]) -> serde_json::Result<Value> {
+    serde_json::from_slice(without_mark(document))
+}
+
+fn without_mark(document: &[u8]) -> &[u8] {
+    document.strip_prefix("\u{feff}".as_bytes()).unwrap_or(document)
+}
+
 /// What a path selects in a document. The way to the place that a path begins with is followed
 /// while reading, and a list at its end is looked at one element after the other: a document in
 /// memory takes up to 40 times its length.
@@ -141,9 +153,9 @@ pub fn select(path: &JsonPath, document: &[u8]) -> serde_json::Result<Vec<Value>
     let (steps, rest) = steps(&path.text);
     let each = parse(&format!("${rest}")).ok().filter(|_| is_for_each(rest));
     if !rest.is_empty() && each.is_none() {
-        return Ok(path.query(&serde_json::from_slice(document)?));
+        return Ok(path.query(&read(document)?));
     }
-    let text = std::str::from_utf8(document).map_err(serde_json::Error::custom)?;
+    let text = std::str::from_utf8(without_mark(document)).map_err(serde_json::Error::custom)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let found = Place { steps: &steps, each: each.as_ref() }.deserialize(&mut reader)?;
     reader.end()?;

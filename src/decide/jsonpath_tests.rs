@@ -1,4 +1,5 @@
 use super::*;
+use crate::decide::observation::HttpResponse;
 use proptest::prelude::*;
 
 fn whole_document(path: &JsonPath, document: &[u8]) -> Option<Vec<Value>> {
@@ -7,10 +8,22 @@ fn whole_document(path: &JsonPath, document: &[u8]) -> Option<Vec<Value>> {
 }
 
 /// The number of steps, and whether elements are looked at one by one after them.
-fn read(path: &str) -> (usize, Option<bool>) {
+fn parts(path: &str) -> (usize, Option<bool>) {
     let path = parse(path).unwrap().to_string();
     let (steps, rest) = steps(&path);
     (steps.len(), (!rest.is_empty()).then(|| is_for_each(rest)))
+}
+
+#[test]
+fn p3_a_byte_order_mark_before_a_document_means_nothing() {
+    let document = "\u{feff}{\"a\": [{ \"b\": 1 }]}".as_bytes();
+    for path in ["$.a[0].b", "$.a[*].b", "$..b"] {
+        let found = select(&super::parse(path).unwrap(), document);
+        assert_eq!(found.unwrap(), [Value::from(1)], "{path}");
+    }
+    let response = HttpResponse { body: document.to_vec(), ..HttpResponse::default() };
+    assert_eq!(response.json().unwrap()["a"][0]["b"], 1);
+    assert!(super::read("\u{feff}\u{feff}1".as_bytes()).is_err());
 }
 
 #[test]
@@ -23,7 +36,7 @@ fn a_path_begins_with_the_way_to_a_place() {
         ("$[\"a\"][0]", 2),
         ("$.checks['db:time'][0].status", 4),
     ] {
-        assert_eq!(read(path), (wanted, None), "{path}");
+        assert_eq!(parts(path), (wanted, None), "{path}");
     }
     for (path, wanted) in [
         ("$.*", (0, true)),
@@ -39,7 +52,7 @@ fn a_path_begins_with_the_way_to_a_place() {
         ("$['a','b']", (0, false)),
         ("$['a\\\\b']", (0, false)),
     ] {
-        assert_eq!(read(path), (wanted.0, Some(wanted.1)), "{path}");
+        assert_eq!(parts(path), (wanted.0, Some(wanted.1)), "{path}");
     }
 }
 

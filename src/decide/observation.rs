@@ -140,7 +140,7 @@ impl HttpResponse {
 
     /// The body as JSON, or why it is not.
     pub fn json(&self) -> Result<Value, String> {
-        serde_json::from_slice(self.whole()?).map_err(not_json)
+        jsonpath::read(self.whole()?).map_err(not_json)
     }
 
     /// What a path selects in the JSON body, or why it is not JSON.

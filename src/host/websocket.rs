@@ -14,6 +14,7 @@ use super::http::parse;
 use super::line::Line;
 use super::tls::Tls;
 use crate::config::values::Secret;
+use crate::decide::jsonpath;
 use crate::decide::observation::{FailureKind, Observation, ProbeFailure, Reply};
 use crate::decide::wire::websocket::{Event, Reader, agreed, frame, opcode};
 
@@ -261,7 +262,7 @@ impl Talk {
 /// A message as JSON, where it is some, or as a text.
 fn fact(message: &[u8]) -> Value {
     let text = || String::from_utf8_lossy(message).into_owned().into();
-    serde_json::from_slice(message).unwrap_or_else(|_| text())
+    jsonpath::read(message).unwrap_or_else(|_| text())
 }
 
 fn say(line: &mut Line, opcode: u8, payload: &[u8]) -> Result<(), ProbeFailure> {
