@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use serde_json::json;
+use serde_json::{Value, json};
 
 fn judged(document: Value, status: u16) -> HealthJudgement {
     judge(&HealthDocument::read(&document), Some(status), &HealthOptions::default())
@@ -114,7 +114,7 @@ fn p3_a_long_name_is_not_kept_for_each_part() {
     let parts = json!({ "components": { "a": { "status": "down" } } });
     let document = json!({ "checks": { long.clone(): ["up", "up"] }, "services": { long: parts } });
     let read = HealthDocument::read(&document);
-    assert_eq!(read.components.len(), 3);
+    assert_eq!(read.components.len(), 4);
     assert!(read.components.iter().all(|part| part.name.len() < 300), "{read:?}");
     assert_eq!(judged(document, 200).verdict, Verdict::Fail);
 }
@@ -152,6 +152,136 @@ fn p4_a_critical_worker_that_does_not_run_fails() {
     assert_eq!(judged_with(document.clone(), &["postgres"], &[]).verdict, Verdict::Fail);
     document["workers"][0]["critical"] = json!(false);
     assert_eq!(judged_with(document, &[], &[]).verdict, Verdict::Pass);
+}
+
+#[test]
+fn p3_a_part_says_with_truth_values_how_it_is() {
+    for flag in ["healthy", "ready", "alive", "ok", "up", "available", "running", "connected"] {
+        let part = json!({ "name": "pg", flag: false, "critical": true });
+        let named = json!({ "status": "healthy", "services": { "pg": part.clone() } });
+        let listed = json!({ "status": "healthy", "services": [part] });
+        for document in [named, listed] {
+            assert_eq!(judged(document.clone(), 200).verdict, Verdict::Fail, "{document}");
+            let judgement = judged_with(document, &["pg"], &[]);
+            assert_eq!(judgement.failures, ["critical service pg is unhealthy"]);
+        }
+        let well = json!({ "status": "healthy", "services": { "pg": { flag: true } } });
+        assert_eq!(judged_with(well, &["pg"], &[]).verdict, Verdict::Pass, "{flag}");
+    }
+}
+
+#[test]
+fn p3_a_part_that_is_not_understood_is_not_healthy() {
+    for part in [json!({}), json!(1), json!(null), json!([]), json!({ "healthy": "yes" })] {
+        let document = json!({ "status": "healthy", "services": { "pg": part } });
+        let judgement = judged_with(document.clone(), &["pg"], &[]);
+        assert_eq!(judgement.verdict, Verdict::Inconclusive, "{document}: {judgement:?}");
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.verdict, Verdict::Pass, "{document}: {judgement:?}");
+        assert_eq!(judgement.warnings.len(), 1, "{document}: {judgement:?}");
+    }
+    let marked = json!({ "status": "healthy", "services": { "pg": { "critical": "true" } } });
+    assert_eq!(judged(marked, 200).verdict, Verdict::Inconclusive);
+    let whole = json!({ "status": "healthy", "ready": "false" });
+    assert_eq!(judged(whole, 200).verdict, Verdict::Inconclusive);
+}
+
+#[test]
+fn p4_workers_are_a_list_or_have_names() {
+    let state = |running: Value| json!({ "running": running, "critical": true });
+    for (running, wanted) in [
+        (json!(true), Verdict::Pass),
+        (json!(false), Verdict::Fail),
+        (json!("false"), Verdict::Inconclusive),
+        (json!("true"), Verdict::Inconclusive),
+        (json!(null), Verdict::Inconclusive),
+        (json!(0), Verdict::Inconclusive),
+    ] {
+        let mut named = state(running.clone());
+        named["name"] = json!("w");
+        for workers in
+            [json!({ "w": state(running.clone()) }), json!([named]), json!([state(running)])]
+        {
+            let document = json!({ "status": "healthy", "pg": "up", "workers": workers });
+            assert_eq!(judged(document.clone(), 200).verdict, wanted, "{document}");
+        }
+    }
+    let down =
+        json!({ "status": "ok", "services": { "pg": "up" }, "workers": state(json!(false)) });
+    assert_eq!(judged_with(down, &["pg"], &[]).verdict, Verdict::Fail);
+}
+
+#[test]
+fn p4_circuits_in_every_shape_are_read() {
+    let spring =
+        |part: Value| json!({ "circuitBreakers": { "status": "UP", "details": { "a": part } } });
+    for document in [
+        json!({ "circuit_breakers": { "open": ["a"], "closed": [] } }),
+        json!({ "circuit_breakers": { "summary": { "open": 1 }, "breakers": { "a": "open" } } }),
+        json!({ "circuit_breakers": { "breakers": [{ "name": "a", "state": "OPEN" }] } }),
+        json!({ "circuit_breakers": { "a": { "open": true } } }),
+        json!({ "components": spring(json!({ "details": { "state": "OPEN" } })) }),
+        json!({ "components": spring(json!({ "state": "OPEN" })) }),
+        json!({ "details": spring(json!({ "status": "CIRCUIT_OPEN" })) }),
+    ] {
+        let mut document = document;
+        document["status"] = json!("UP");
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.verdict, Verdict::Fail, "{document}: {judgement:?}");
+        let judgement = judged_with(document.clone(), &[], &["a"]);
+        assert_eq!(judgement.verdict, Verdict::Pass, "{document}: {judgement:?}");
+    }
+    for circuits in [
+        json!({ "a": "closed", "b": { "state": "CLOSED", "failures": 0 } }),
+        json!({ "open": 0, "half_open": 0, "closed": 2, "total": 2, "failures": 7 }),
+        json!({ "open": [], "closed": ["a"], "since": "2026-01-01" }),
+        json!({ "state": "closed", "failures": 0, "name": "a" }),
+        json!({ "summary": { "open": 0 }, "breakers": { "a": "closed" } }),
+        json!([]),
+    ] {
+        let document = json!({ "status": "UP", "circuit_breakers": circuits });
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.verdict, Verdict::Pass, "{document}: {judgement:?}");
+    }
+    let closed = spring(json!({ "status": "UP", "details": { "state": "CLOSED" } }));
+    let judgement = judged(json!({ "status": "UP", "components": closed }), 200);
+    assert_eq!((judgement.verdict, judgement.warnings.len()), (Verdict::Pass, 0), "{judgement:?}");
+}
+
+#[test]
+fn p4_circuits_that_are_not_understood_are_not_closed() {
+    for circuits in [
+        json!({ "total": 2, "open": 0, "half_open": 0, "closed": 1 }),
+        json!({ "total": 2 }),
+        json!({ "closed": 2 }),
+        json!({ "open": "0" }),
+        json!({ "open": -1 }),
+        json!({ "total": 2, "open": 0, "forced_open": 1 }),
+        json!({ "open": 0, "isolated": 1 }),
+        json!({ "a": { "failures": 3 } }),
+        json!({ "a": true }),
+        json!([{ "name": "a" }]),
+        json!([1]),
+        json!(3),
+        json!("ok"),
+    ] {
+        let document = json!({ "status": "UP", "circuit_breakers": circuits });
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.verdict, Verdict::Inconclusive, "{document}: {judgement:?}");
+    }
+}
+
+#[test]
+fn p3_the_entries_of_asp_net_and_the_details_of_spring_are_parts() {
+    for key in ["entries", "results", "details"] {
+        let document = json!({ "status": "Healthy", key: { "db": { "status": "Unhealthy" } } });
+        let judgement = judged(document.clone(), 200);
+        assert_eq!(judgement.warnings, ["service db is unhealthy"], "{document}");
+        assert_eq!(judged_with(document, &["db"], &[]).verdict, Verdict::Fail);
+    }
+    let facts = json!({ "status": "UP", "details": { "version": "1.2", "free": 3 } });
+    let judgement = judged(facts, 200);
+    assert_eq!((judgement.verdict, judgement.warnings.len()), (Verdict::Pass, 0), "{judgement:?}");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
