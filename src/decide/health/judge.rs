@@ -30,8 +30,10 @@ pub fn judge(
         }
     }
     judge_circuits(document, options, &mut judgement, &mut unknown);
-    if document.overall.is_none() && document.components.is_empty() {
-        unknown.push("nothing in the document says how the service is".into());
+    let parts = document.components.iter().map(|part| &part.condition);
+    let works = |said: &Condition| matches!(said, Condition::Healthy | Condition::Degraded);
+    if !document.overall.iter().chain(parts).any(works) {
+        unknown.push("nothing in the document says that the service is well".into());
     }
     judgement.verdict = match (judgement.failures.is_empty(), unknown.is_empty()) {
         (false, _) => Verdict::Fail,

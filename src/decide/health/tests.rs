@@ -284,6 +284,15 @@ fn p3_the_entries_of_asp_net_and_the_details_of_spring_are_parts() {
     assert_eq!((judgement.verdict, judgement.warnings.len()), (Verdict::Pass, 0), "{judgement:?}");
 }
 
+#[test]
+fn p3_without_anything_healthy_nothing_passes() {
+    let down = json!({ "status": "down", "critical": false });
+    let document = json!({ "services": { "redis": down.clone() } });
+    assert_eq!(judged(document, 200).verdict, Verdict::Inconclusive);
+    let document = json!({ "services": { "redis": down, "pg": "up" } });
+    assert_eq!(judged(document, 200).verdict, Verdict::Pass);
+}
+
 fn any_json() -> impl Strategy<Value = Value> {
     let key = prop_oneof![
         Just("status"),
