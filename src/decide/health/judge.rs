@@ -4,7 +4,8 @@ use super::{Component, Condition, HealthDocument, HealthJudgement, HealthOptions
 use crate::decide::verdict::Verdict;
 use crate::decide::words::shorten;
 
-/// Characters of a name that are shown.
+/// Names of parts that are listed for one that is not there, and characters of each.
+const LISTED: usize = 8;
 const SHOWN: usize = 60;
 
 /// Judges a document together with the HTTP status it came with.
@@ -25,8 +26,11 @@ pub fn judge(
         judge_component(document, component, options, &mut judgement, &mut unknown);
     }
     for name in &options.critical {
-        if !document.components.iter().any(|part| same_name(&part.name, name)) {
-            judgement.failures.push(format!("critical service {name} is not in the document"));
+        if !document.components.iter().any(|part| is_called(&part.name, name)) {
+            let names = names(document);
+            judgement
+                .failures
+                .push(format!("critical service {name} is not in the document{names}"));
         }
     }
     judge_circuits(document, options, &mut judgement, &mut unknown);
@@ -75,7 +79,7 @@ fn judge_component(
     judgement: &mut HealthJudgement,
     unknown: &mut Vec<String>,
 ) {
-    let named = options.critical.iter().any(|name| same_name(&component.name, name));
+    let named = options.critical.iter().any(|name| is_called(&component.name, name));
     // Without anybody's word on what is critical, a document without an overall word is judged
     // by all of its parts; one with an overall word has already weighed them.
     // Who lists services has said nothing of workers: theirs is the document's own mark.
@@ -139,4 +143,28 @@ fn judge_circuits(
 
 fn same_name(a: &str, b: &str) -> bool {
     a.eq_ignore_ascii_case(b)
+}
+
+/// Whether a part has that name, or is a measurement of it: `db:responseTime` of the IETF draft.
+fn is_called(part: &str, name: &str) -> bool {
+    same_name(part, name) || part.split_once(':').is_some_and(|(part, _)| same_name(part, name))
+}
+
+/// The parts that are there, for whoever misspelled one.
+fn names(document: &HealthDocument) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    let mut others = "";
+    for part in &document.components {
+        match names.contains(&&*part.name) {
+            true => {}
+            false if names.len() < LISTED => names.push(&part.name),
+            false => others = " and others",
+        }
+    }
+    let names: Vec<_> = names.iter().map(|name| shorten(name, SHOWN)).collect();
+    if names.is_empty() {
+        String::new()
+    } else {
+        format!(", which has {}{others}", names.join(", "))
+    }
 }

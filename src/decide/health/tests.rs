@@ -1,6 +1,6 @@
 use super::*;
 use proptest::prelude::*;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 fn judged(document: Value, status: u16) -> HealthJudgement {
     judge(&HealthDocument::read(&document), Some(status), &HealthOptions::default())
@@ -291,6 +291,27 @@ fn p3_without_anything_healthy_nothing_passes() {
     assert_eq!(judged(document, 200).verdict, Verdict::Inconclusive);
     let document = json!({ "services": { "redis": down, "pg": "up" } });
     assert_eq!(judged(document, 200).verdict, Verdict::Pass);
+}
+
+#[test]
+fn p4_a_measurement_belongs_to_its_part() {
+    let document = |status: &str| {
+        json!({ "status": "pass", "checks": {
+            "db:responseTime": [{ "status": "pass" }, { "status": "pass" }],
+            "db:connections": [{ "status": "pass" }, { "status": status }],
+        } })
+    };
+    assert_eq!(judged_with(document("pass"), &["DB"], &[]).verdict, Verdict::Pass);
+    assert_eq!(judged_with(document("fail"), &["db"], &[]).verdict, Verdict::Fail);
+    let judgement = judged_with(document("pass"), &["d"], &[]);
+    let wanted =
+        "critical service d is not in the document, which has db:responseTime, db:connections";
+    assert_eq!(judgement.failures, [wanted]);
+    let many: Map<_, _> =
+        (0..1000).map(|n| (format!("{n}{}", "x".repeat(100)), json!("up"))).collect();
+    let judgement = judged_with(json!({ "services": many }), &["d"], &[]);
+    assert!(judgement.failures[0].len() < 800, "{judgement:?}");
+    assert!(judgement.failures[0].ends_with(" and others"), "{judgement:?}");
 }
 
 fn any_json() -> impl Strategy<Value = Value> {
