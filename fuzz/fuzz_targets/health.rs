@@ -55,6 +55,29 @@ fuzz_target!(|bytes: &[u8]| {
             }
         }
     }
+    // The same facts as parts, workers and circuits in each shape: never a pass.
+    let spring = json!({ "details": { "a": { "details": { "state": "OPEN" } } } });
+    let bad = [
+        ("services", json!({ "a": { "healthy": false, "critical": true } })),
+        ("services", json!([{ "name": "a", "available": false, "critical": true }])),
+        ("workers", json!({ "a": { "running": false, "critical": true } })),
+        ("workers", json!([{ "running": "false", "critical": true }])),
+        ("circuits", json!({ "open": ["a"], "closed": [] })),
+        ("circuits", json!({ "summary": { "open": 1 }, "breakers": { "a": "open" } })),
+        ("circuits", json!({ "total": 2, "open": 0, "half_open": 0, "closed": 1 })),
+        ("components", json!({ "circuitBreakers": spring })),
+    ];
+    for (key, value) in bad {
+        for first in [true, false] {
+            let document = with(map, key, value.clone(), first);
+            assert_ne!(verdict(&document, 200, &usual), Verdict::Pass, "{document}");
+        }
+    }
+    let named = HealthOptions { critical: vec!["a".into()], ..usual.clone() };
+    for key in ["entries", "services", "checks"] {
+        let document = with(map, key, json!({ "a:time": { "status": "Unhealthy" } }), true);
+        assert_eq!(verdict(&document, 200, &named), Verdict::Fail, "{document}");
+    }
     let reversed: Map<_, _> = map.iter().rev().map(|(k, v)| (k.clone(), v.clone())).collect();
     assert_eq!(verdict(&Value::Object(reversed), 200, &usual), own, "the order means nothing");
 });
