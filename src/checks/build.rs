@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::burst::Burst;
+use super::fit::refuse_misfits;
 use super::{KINDS, Kind, Probe, cookies};
 use crate::config::expectation::{ExpectSpec, captures};
 use crate::config::values::NonEmpty;
@@ -213,6 +214,11 @@ fn one(spec: &CheckSpec, surroundings: &Surroundings) -> Result<Check, String> {
     positive(spec)?;
     let probe = (kind.build)(spec, surroundings)?;
     let judge = judge(spec, probe.as_ref())?;
+    for (key, expects) in
+        [("expect", &judge.expect), ("fail-fast", &judge.fail_fast), ("warn", &judge.warn)]
+    {
+        refuse_misfits(kind.key, expects).map_err(|why| format!("{key}: {why}"))?;
+    }
     let mut needs: BTreeSet<String> = probe.names().into_iter().collect();
     needs.extend(
         judge.expect.iter().chain(&judge.warn).chain(&judge.fail_fast).flat_map(Expect::names),

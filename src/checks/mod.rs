@@ -9,6 +9,7 @@ mod cookies;
 mod crew;
 mod dns;
 mod files;
+mod fit;
 mod grpc;
 mod http;
 mod keeper;
