@@ -170,6 +170,7 @@ fn conclude(seen: Seen, repeat: u32, took: Duration) -> Looked {
         verdict,
         warnings: Vec::new(),
         circuits: Vec::new(),
+        is_nothing: false,
     };
     let captured = if verdict.is_pass() { judgement.captured } else { Vec::new() };
     let findings = std::iter::once(finding).chain(judgement.findings).collect();

@@ -7,7 +7,7 @@ use super::targets::{CommonArgs, TargetArgs, Timing};
 use super::{Output, Session, Verb, output};
 use crate::checks::{Purpose, failed, run};
 use crate::decide::verdict::{Severity, Verdict};
-use crate::decide::words::{count, show_duration};
+use crate::decide::words::{count, only_warnings, show_duration};
 use crate::report::v1::{Check, Report};
 
 /// Arguments of `smoke-test`.
@@ -57,7 +57,7 @@ Examples:
                 format!("{} passed in {took}{}", count(total, "check"), count_warnings(warnings))
             }
             (None, _) if bad.is_empty() => {
-                format!("nothing decided: all {total} checks are warnings")
+                format!("nothing decided: {}", only_warnings(total))
             }
             (None, _) => format!(
                 "{} of {total} checks failed in {took}{}",
@@ -76,7 +76,10 @@ Examples:
         .map(|(name, value)| (name.to_owned(), value))
         .into();
         if !ran.verdict.is_pass() {
-            report.next = Some("look at the failed checks above; the release is not good".into());
+            report.next = Some(match bad.is_empty() {
+                true => "give a check that decides: one whose severity is not `warning`".into(),
+                false => "look at the failed checks above; the release is not good".into(),
+            });
         }
         self.about.fill(&mut report, suite.loaded.as_ref());
         report.expected_version = suite.expected_version;

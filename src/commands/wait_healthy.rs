@@ -8,7 +8,7 @@ use super::{Output, Session, Verb, output};
 use crate::checks::{Purpose, Run, run};
 use crate::config::values::Period;
 use crate::decide::verdict::Verdict;
-use crate::decide::words::{count, show_duration};
+use crate::decide::words::{count, only_warnings, show_duration};
 use crate::report::v1::{self, Report};
 
 /// Arguments of `wait-healthy`.
@@ -98,7 +98,7 @@ fn report(ran: Run, suite: &Suite, supervised: bool, session: &Session) -> Repor
             first.name,
             first.reason
         ),
-        (None, _, None) => format!("nothing decided: all {total} checks are warnings"),
+        (None, _, None) => format!("nothing decided: {}", only_warnings(total)),
     };
     let failed = bad.len().to_string();
     let mut report = session.report(ran.verdict, summary);

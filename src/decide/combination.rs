@@ -90,7 +90,15 @@ fn together<'a>(
     let found: Vec<_> = all.iter().map(|one| found(one)).collect();
     let found = shorten(&found.join("; "), SHOWN);
     let circuits = all.iter().flat_map(|one| one.circuits.clone()).collect();
-    Finding { what: what.into(), wanted, found, verdict, warnings: Vec::new(), circuits }
+    Finding {
+        what: what.into(),
+        wanted,
+        found,
+        verdict,
+        warnings: Vec::new(),
+        circuits,
+        is_nothing: false,
+    }
 }
 
 /// `status 404 or header location exists`.

@@ -75,6 +75,8 @@ pub struct Finding {
     pub warnings: Vec<String>,
     /// Circuits that a health document names.
     pub circuits: Vec<Circuit>,
+    /// Whether nothing was found, and `found` says why.
+    pub is_nothing: bool,
 }
 
 /// What an expectation may compare with besides the observation.
@@ -119,6 +121,12 @@ impl Expect {
             verdict,
             warnings: Vec::new(),
             circuits: Vec::new(),
+            is_nothing: false,
+        };
+        let nothing = |found: String, verdict| Finding {
+            found: shorten(&found, SENTENCES),
+            is_nothing: true,
+            ..finding(String::new(), verdict)
         };
         if let Observation::Failed(failure) = observation {
             return (finding(failure.message.clone(), verdict_of_failure(failure.kind)), false);
@@ -133,7 +141,7 @@ impl Expect {
             return (told, true);
         }
         let found = match self.look(observation) {
-            Err(why) => finding(why, Verdict::Error),
+            Err(why) => nothing(why, Verdict::Error),
             Ok(Seen::Health(document, status)) => {
                 let Expect::Health(options) = self else {
                     return (finding("a health document".into(), Verdict::Error), false);
@@ -149,12 +157,11 @@ impl Expect {
             }
             // An answer that cannot be read meets no condition, not even "does not exist".
             Ok(Seen::Unreadable(why)) => {
-                let found = shorten(&why, SENTENCES);
-                return (Finding { found, ..finding(String::new(), Verdict::Fail) }, false);
+                return (nothing(why, Verdict::Fail), false);
             }
             Ok(Seen::Missing(why)) => {
                 let clear = self.predicate().is_some_and(Predicate::is_clear_of_nothing);
-                return (finding(why, holds(self.holds(None, context))), clear);
+                return (nothing(why, holds(self.holds(None, context))), clear);
             }
             Ok(Seen::Value(value, shown)) => {
                 let seen = (value, shown, Scope::Whole);

@@ -179,3 +179,19 @@ fn long_findings_are_shortened_between_characters() {
         Expect::Body(Predicate::Contains(json!("x"))).evaluate(&seen, &Context::default());
     assert!(finding.found.chars().count() <= SHOWN + 1 && finding.found.ends_with('…'));
 }
+
+#[test]
+fn p8_where_nothing_was_found_only_the_reason_is_told() {
+    let missing = Expect::JsonPath(path("$.x"), Predicate::Exists(true));
+    let judge = Judge { expect: vec![missing], ..Judge::default() };
+    let said = |body| judge.judge(&response(200, body), &Context::default()).reason();
+    assert_eq!(said("{}"), "jsonpath $.x: selects nothing, wanted exists");
+    assert!(said("<p>").starts_with("jsonpath $.x: the body is not JSON"), "{}", said("<p>"));
+    let reply = crate::decide::observation::Reply {
+        not_ready: Some("shop.invalid does not resolve".into()),
+        ..Default::default()
+    };
+    let ready = Judge { expect: vec![Expect::Ready], ..Judge::default() };
+    let reason = ready.judge(&Observation::Reply(reply), &Context::default()).reason();
+    assert_eq!(reason, "shop.invalid does not resolve");
+}

@@ -69,9 +69,7 @@ impl Judgement {
             Some(finding) if finding.what.is_empty() => finding.found.clone(),
             // A health document's reasons are sentences of their own.
             Some(finding) if finding.what == "health" => format!("health: {}", finding.found),
-            Some(finding) => {
-                format!("{} is {}, wanted {}", finding.what, finding.found, finding.wanted)
-            }
+            Some(finding) => said(finding),
         }
     }
 }
@@ -103,6 +101,7 @@ impl Judge {
                             verdict,
                             warnings: Vec::new(),
                             circuits: Vec::new(),
+                            is_nothing: true,
                         });
                     }
                 }
@@ -133,8 +132,7 @@ impl Judge {
         let told = findings.iter().flat_map(|finding| finding.warnings.clone());
         let weak = self.warn.iter().map(|expect| expect.evaluate(observation, context));
         let weak = weak.filter(|finding| !finding.verdict.is_pass());
-        told.chain(weak.map(|f| format!("{} is {}, wanted {}", f.what, f.found, f.wanted)))
-            .collect()
+        told.chain(weak.map(|finding| said(&finding))).collect()
     }
 
     fn terminal(&self, observation: &Observation, context: &Context) -> Option<String> {
@@ -143,6 +141,16 @@ impl Judge {
             .into_iter()
             .find(|finding| finding.verdict.is_pass())
             .map(|finding| format!("fail-fast: {} is {}", finding.what, finding.found))
+    }
+}
+
+/// What was found and wanted; where nothing was found, only why.
+fn said(finding: &Finding) -> String {
+    let Finding { what, wanted, found, .. } = finding;
+    match finding.is_nothing {
+        true if matches!(what.as_str(), "answer" | "") => found.clone(),
+        true => format!("{what}: {found}, wanted {wanted}"),
+        false => format!("{what} is {found}, wanted {wanted}"),
     }
 }
 
@@ -155,6 +163,7 @@ pub fn unseen(verdict: Verdict, why: String) -> Judgement {
         verdict,
         warnings: Vec::new(),
         circuits: Vec::new(),
+        is_nothing: true,
     };
     Judgement {
         verdict,

@@ -221,7 +221,7 @@ impl Wait {
     }
 
     fn at_the_limit(&self) -> End {
-        let limit = humantime::format_duration(self.limit().unwrap_or_default());
+        let limit = readable(self.limit().unwrap_or_default());
         match (&self.policy.mode, self.last) {
             (_, None) => End {
                 verdict: Verdict::Inconclusive,
@@ -254,11 +254,24 @@ impl Wait {
     }
 }
 
+/// A length without what nobody reads of it: what is left of a deadline is any number of nanoseconds.
+fn readable(limit: Duration) -> humantime::FormattedDuration {
+    let millis = u64::try_from(limit.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    humantime::format_duration(Duration::from_millis(millis))
+}
+
 fn passed(passes: u32) -> String {
     match passes {
         1 => "passed".into(),
         n => format!("passed {n} times in a row"),
     }
+}
+
+#[cfg(test)]
+#[test]
+fn p8_limits_are_told_in_milliseconds() {
+    assert_eq!(readable(Duration::from_nanos(1_999_969_174)).to_string(), "2s");
+    assert_eq!(readable(Duration::from_millis(1_500)).to_string(), "1s 500ms");
 }
 
 #[cfg(test)]

@@ -35,3 +35,11 @@ pub fn shorten(text: &str, limit: usize) -> String {
 pub fn count(n: usize, noun: &str) -> String {
     format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
 }
+
+/// That no check of so many decides.
+pub fn only_warnings(total: usize) -> String {
+    match total {
+        1 => "the only check is a warning".into(),
+        total => format!("all {total} checks are warnings"),
+    }
+}

@@ -62,7 +62,7 @@ fn p7_a_grpc_server_says_whether_it_serves() {
     };
     check("shop.v1.Orders").expect_code(0);
     let silent = format!("    grpc: {{ address: '{at}', service: down }}\n");
-    assert!(reason(&once(&silent).expect_code(10)).contains("answer is NOT_SERVING"));
+    assert!(reason(&once(&silent).expect_code(10)).contains("NOT_SERVING"));
     let down = check("down").expect_code(10);
     assert!(reason(&down).contains("NOT_SERVING"), "{down:?}");
     let unknown = check("nowhere").expect_code(10);

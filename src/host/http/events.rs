@@ -43,7 +43,11 @@ impl Client {
         let (mut bytes, mut others) = ([0; 4096], 0_usize);
         let none = |others: usize| {
             let name = wanted.map(|name| format!(" `{name}`")).unwrap_or_default();
-            let others = if others > 0 { format!(", {others} others did") } else { String::new() };
+            let others = match others {
+                0 => String::new(),
+                1 => ", 1 other did".into(),
+                others => format!(", {others} others did"),
+            };
             format!("no event{name} came{others}")
         };
         loop {
