@@ -105,7 +105,7 @@ impl Check {
         let once = |attempt: &Attempt<'_>| {
             let observation = self.probe.look(attempt);
             let judgement = self.judge.judge(&observation, context);
-            let secrets = self.judge.secrets(&observation);
+            let secrets = self.judge.secrets(&observation, &judgement);
             Looked { observation, judgement, secrets }
         };
         if repeat == 1 {

@@ -124,7 +124,8 @@ impl Session {
     pub(crate) fn hide_for_now(&self, secrets: &[String]) {
         for secret in secrets {
             let mut mask = self.mask.lock().unwrap_or_else(PoisonError::into_inner);
-            if mask.add_for_now(secret) && actions::is_ci() && self.detached.is_none() {
+            let is_new = mask.add_for_now(secret);
+            if is_new && actions::is_ci() && self.detached.is_none() && !is_everywhere(secret) {
                 terminal::err(&actions::add_mask(secret));
             }
         }

@@ -283,8 +283,8 @@ pub fn captures(specs: &BTreeMap<String, CaptureSpec>) -> Result<Vec<Capture>, S
         }
         let source = source(spec.jsonpath.as_deref(), spec.header.as_deref(), spec.body)
             .map_err(|why| format!("capture `{name}`: {why}"))?;
-        let header = spec.header.as_deref().is_some_and(is_secret_name);
-        Ok(Capture { name: name.clone(), source, secret: spec.secret || header })
+        let told = is_secret_name(name) || spec.header.as_deref().is_some_and(is_secret_name);
+        Ok(Capture { name: name.clone(), source, secret: spec.secret || told })
     };
     specs.iter().map(build).collect()
 }

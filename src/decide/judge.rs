@@ -1,6 +1,7 @@
 //! The judgement of one attempt: its expectations, its early ends, its captures.
 
 use super::expect::{Context, Expect, Finding, verdict_of_failure};
+use super::named;
 use super::observation::Observation;
 use super::source::Source;
 use super::verdict::Verdict;
@@ -116,11 +117,14 @@ impl Judge {
         }
     }
 
-    /// What must not be shown of an answer, whether it is one that passes or not.
-    pub fn secrets(&self, observation: &Observation) -> Vec<String> {
+    /// What must not be shown of an answer, whether it is one that passes or not. Of one of which
+    /// anything is told, that is also what stands beside secret names in it.
+    pub fn secrets(&self, observation: &Observation, judgement: &Judgement) -> Vec<String> {
         let secret = self.capture.iter().filter(|capture| capture.secret);
         let captured = secret.filter_map(|capture| capture.source.find(observation).ok());
-        observation.secrets().iter().cloned().chain(captured).collect()
+        let is_told = !judgement.verdict.is_pass() || !judgement.warnings.is_empty();
+        let named = if is_told { named::secrets(observation) } else { Vec::new() };
+        observation.secrets().iter().cloned().chain(captured).chain(named).collect()
     }
 
     fn warnings(

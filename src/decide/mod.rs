@@ -28,6 +28,7 @@ pub mod judge;
 pub mod logs;
 mod markup;
 pub mod metric;
+mod named;
 pub mod naming;
 pub mod observation;
 pub mod openapi;

@@ -270,6 +270,6 @@ fn p6_a_server_with_the_certificate_of_an_authority_is_told_what_it_needs() {
         let text = format!("version: 1\nchecks:\n  - {check}\n    ca: ca.pem\n    attempts: 1\n");
         let program = Program::new("smoke-test").file("waveoff.yml", &text);
         let ran = program.file("ca.pem", &own.pem()).run().expect_code(10);
-        assert!(ran.stdout.contains("basicConstraints=CA:FALSE"), "{ran:?}");
+        assert!(ran.stdout.contains("shows the certificate of an authority"), "{ran:?}");
     }
 }
