@@ -12,7 +12,8 @@ const LOOKED: usize = 64 << 10;
 /// Values that are taken from one answer.
 const MOST: usize = 50;
 /// `"token": "…"`, `token=…`, `token: …`.
-const PAIR: &str = r#"([A-Za-z0-9_.-]{2,60})["']?\s*[:=]\s*(?:"((?:[^"\\]|\\.){6,})"|([^\s"'`,;&<>{}\[\]]{6,}))"#;
+const PAIR: &str =
+    r#"([A-Za-z0-9_.-]{2,60})["']?\s*[:=]\s*(?:"((?:[^"\\]|\\.){6,})"|([^\s"'`,;&<>{}\[\]]{6,}))"#;
 
 static PAIRS: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(PAIR).ok());
 
