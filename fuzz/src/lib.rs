@@ -31,6 +31,7 @@ pub mod decide {
     pub mod judge;
     pub mod markup;
     pub mod metric;
+    pub mod named;
     pub mod naming;
     pub mod observation;
     pub mod openapi;
