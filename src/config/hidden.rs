@@ -41,12 +41,17 @@ fn look(node: &Node, around: Around, mask: &mut Mask) {
             }
             in_address(text, mask);
         }
-        Kind::List(list) => list.iter().for_each(|node| look(node, around, mask)),
+        Kind::List(list) => {
+            in_arguments(list, mask);
+            list.iter().for_each(|node| look(node, around, mask));
+        }
         Kind::Map(pairs) => {
             for (key, value) in pairs {
                 let name = scalar(key);
-                if name.eq_ignore_ascii_case("cookie") {
-                    in_cookies(scalar(value), mask);
+                match name {
+                    "body" | "send" => in_message(scalar(value), mask),
+                    _ if name.eq_ignore_ascii_case("cookie") => in_cookies(scalar(value), mask),
+                    _ => {}
                 }
                 look(value, below(name, value, around), mask);
             }
@@ -85,6 +90,41 @@ fn in_cookies(text: &str, mask: &mut Mask) {
         let value = value.trim().trim_matches('"');
         if cookies::is_secret(name.trim(), value) {
             add(value, mask);
+        }
+    }
+}
+
+/// Arguments of a program: what stands behind an option that is called like a secret, a password
+/// behind a user, and variables that are set.
+fn in_arguments(list: &[Node], mask: &mut Mask) {
+    for (index, word) in list.iter().map(scalar).enumerate() {
+        let option = word.trim_start_matches('-');
+        let next = list.get(index + 1).map_or("", scalar);
+        match option.split_once('=') {
+            Some((name, value)) if is_secret_name(name) => add(value, mask),
+            None if option.len() < word.len() && is_secret_name(option) => add(next, mask),
+            None if ["-u", "--user"].contains(&word) => {
+                add(next.split_once(':').map_or("", |(_, password)| password), mask);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is sent as it stands: fields of a form, and the words by which one logs in in protocols of
+/// lines.
+fn in_message(text: &str, mask: &mut Mask) {
+    for (name, value) in text.split(['&', '\n']).filter_map(|pair| pair.split_once('=')) {
+        if is_secret_name(name.trim()) {
+            add(value.trim(), mask);
+        }
+    }
+    for line in text.lines() {
+        match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [word, .., last] if ["AUTH", "PASS"].iter().any(|w| word.eq_ignore_ascii_case(w)) => {
+                add(last, mask);
+            }
+            _ => {}
         }
     }
 }
@@ -160,6 +200,13 @@ mod tests {
             "url: https://a.test/?x=1&access_token=hunter2#top",
             "each: ['/a?token=hunter2']",
             "command: [git, clone, 'https://me:hunter2@a.test/x']",
+            "command: [curl, -u, 'joe:hunter2', a.test]",
+            "command: [tool, --db-password, hunter2, x]",
+            "command: [tool, --token=hunter2]",
+            "command: [env, API_KEY=hunter2, tool]",
+            "body: user=me&password=hunter2&theme=dark",
+            "send: \"AUTH hunter2\\r\\n\"",
+            "send: \"USER me\\r\\nPASS hunter2\\r\\n\"",
         ] {
             assert_eq!(masked(yaml, "it is hunter2."), "it is ***.", "{yaml}");
         }
@@ -178,6 +225,8 @@ mod tests {
             "headers: { Cookie: 'sid={{true}}; path=certs/true.pem; x=$.token' }",
             "headers: { Authorization: 'Bearer {{true}}', Accept: true }",
             "url: https://a.test/?page=true",
+            "command: [tool, --user, certs/true.pem, --keys, $.token]",
+            "body: page=certs/true.pem",
         ] {
             let text = "true certs/true.pem {{true}} $.token";
             assert_eq!(masked(yaml, text), text, "{yaml}");
