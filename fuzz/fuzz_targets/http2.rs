@@ -27,6 +27,9 @@ fuzz_target!(|input: (u8, &[u8])| {
     if let Ok(reply) = grpc::read(&answer, "shop") {
         let is_serving = reply.document["status"] == "SERVING";
         assert_eq!(is_serving, reply.not_ready.is_none(), "{reply:?}");
-        assert_eq!(is_serving, reply.said == "SERVING" && answer.last_word("grpc-status") == Some("0"));
+        assert_eq!(
+            is_serving,
+            reply.said == "SERVING" && answer.last_word("grpc-status") == Some("0")
+        );
     }
 });
